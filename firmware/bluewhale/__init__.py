@@ -1,0 +1,1 @@
+"""The box: from a PBX's bytes to a rated call."""

@@ -1,0 +1,1 @@
+"""The pages and the API: Bottle routes over store.reads."""
