@@ -19,9 +19,14 @@ def box_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def config_of(args: argparse.Namespace) -> Config:
-    """The configuration the arguments name. Raises ConfigError."""
-    return load(args.config, args.data)
+def config_of(args: argparse.Namespace, listen: str | None = None) -> Config:
+    """The configuration the arguments name; `listen` overrides the page's address. Raises ConfigError."""
+    config = load(args.config, args.data)
+    if not listen:
+        return config
+    if listen.isdigit():
+        listen = f"{config.web.listen.rpartition(':')[0]}:{listen}"
+    return msgspec.structs.replace(config, web=msgspec.structs.replace(config.web, listen=listen))
 
 
 def emit(value: Any) -> None:

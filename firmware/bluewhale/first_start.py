@@ -1,0 +1,97 @@
+"""What `bluewhale run` does once the roles are up: sets up an empty box, and greets whoever started it."""
+
+import asyncio
+import http.client
+import time
+
+
+from bluewhale import owner, setup_code
+from bluewhale.config import Config
+from bluewhale.journal.reader import ends
+from bluewhale.ledger import plan as plan_files
+
+SAMPLE_FEED = "tcp-listen:9000"
+
+
+async def welcome(config: Config, listen: str, ready: dict[str, asyncio.Event]) -> None:
+    """Waits for the roles, sets up an empty box, prints the page's address and the set-up code on stdout.
+
+    The code goes to the console alone, never into a log that is kept.
+    """
+    await ready["capture"].wait()
+    await ready["ledger"].wait()
+    made = await asyncio.to_thread(_set_up_if_empty, config)
+    scheme = "https" if config.web.tls else "http"
+    url = f"{scheme}://{listen}/"
+    if "web" in ready:
+        await ready["web"].wait()
+        await asyncio.to_thread(_wait_for_page, config, listen)
+    text = ["", f"Bluewhale is running. Page: {url}"]
+    code = await asyncio.to_thread(setup_code.renew, config)
+    if code:
+        text.append(f"Set-up code: {code}   (valid for 24 hours, used once)")
+    if made:
+        text.append(
+            f"Feed main listens on {SAMPLE_FEED.replace('tcp-listen:', '127.0.0.1:')}; format is detected."
+        )
+        text.append(
+            "Try it:  .venv/bin/bluewhale replay tests/corpus/avaya-ipoffice/published/capture.raw --to tcp:127.0.0.1:9000"
+        )
+    text.append(f"Data: {config.data_dir}   Log: {config.data_dir / 'log' / 'bluewhale.log'}   Stop: Ctrl-C")
+    print("\n".join(text), flush=True)  # noqa: T201 - this is the greeting
+
+
+def _set_up_if_empty(config: Config) -> bool:
+    """The sample plan and a feed, as owner changes, if nobody ever changed anything here."""
+    if not config.sample or ends(config.journal_dir).owner > 0:
+        return False
+    from importlib.resources import files
+
+    text = files("bluewhale").joinpath("share/plans/sample.toml").read_text(encoding="utf-8")
+    changes = [
+        ("plan", "sample", {"plan": plan_files.load(text, "sample.toml")}),
+        ("pricing", "default", {"charge": "sample", "cost": None, "reference": None}),
+        (
+            "feed",
+            "main",
+            {
+                "url": SAMPLE_FEED,
+                "format": "auto",
+                "site": "main",
+                "options": {},
+                "allow": [],
+                "enabled": True,
+            },
+        ),
+    ]
+    for kind, key, value in changes:
+        change = owner.Change(
+            kind=kind, key=key, value=value, who="first start", when_us=time.time_ns() // 1000,
+            why="an empty box gets a sample to try", id=f"first-start-{kind}",
+        )  # fmt: skip
+        outcome = owner.submit(config, change, wait_s=20.0)
+        if outcome.state == "refused":
+            raise RuntimeError(f"{kind} {key}: {outcome.why}")
+    return True
+
+
+def _wait_for_page(config: Config, listen: str) -> None:
+    """Until /healthz answers: the address is printed only when it works."""
+    deadline = time.monotonic() + 30.0
+    kind = http.client.HTTPSConnection if config.web.tls else http.client.HTTPConnection
+    while time.monotonic() < deadline:
+        try:
+            if config.web.tls:
+                import ssl
+
+                connection = http.client.HTTPSConnection(
+                    listen, timeout=2, context=ssl._create_unverified_context()
+                )
+            else:
+                connection = http.client.HTTPConnection(listen, timeout=2)
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+            return
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.1)
+    raise TimeoutError(f"{kind.__name__}: the page at {listen} does not answer; see the log")
