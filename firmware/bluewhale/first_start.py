@@ -2,8 +2,9 @@
 
 import asyncio
 import http.client
+import ssl
 import time
-
+from importlib.resources import files
 
 from bluewhale import owner, setup_code
 from bluewhale.config import Config
@@ -45,8 +46,6 @@ def _set_up_if_empty(config: Config) -> bool:
     """The sample plan and a feed, as owner changes, if nobody ever changed anything here."""
     if not config.sample or ends(config.journal_dir).owner > 0:
         return False
-    from importlib.resources import files
-
     text = files("bluewhale").joinpath("share/plans/sample.toml").read_text(encoding="utf-8")
     changes = [
         ("plan", "sample", {"plan": plan_files.load(text, "sample.toml")}),
@@ -78,20 +77,20 @@ def _set_up_if_empty(config: Config) -> bool:
 def _wait_for_page(config: Config, listen: str) -> None:
     """Until /healthz answers: the address is printed only when it works."""
     deadline = time.monotonic() + 30.0
-    kind = http.client.HTTPSConnection if config.web.tls else http.client.HTTPConnection
     while time.monotonic() < deadline:
+        if config.web.tls:  # the box's own certificate, asked for by the box itself
+            context = ssl._create_unverified_context()
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                listen, timeout=2, context=context
+            )
+        else:
+            connection = http.client.HTTPConnection(listen, timeout=2)
         try:
-            if config.web.tls:
-                import ssl
-
-                connection = http.client.HTTPSConnection(
-                    listen, timeout=2, context=ssl._create_unverified_context()
-                )
-            else:
-                connection = http.client.HTTPConnection(listen, timeout=2)
             connection.request("GET", "/healthz")
             connection.getresponse().read()
             return
         except (OSError, http.client.HTTPException):
             time.sleep(0.1)
-    raise TimeoutError(f"{kind.__name__}: the page at {listen} does not answer; see the log")
+        finally:
+            connection.close()
+    raise TimeoutError(f"the page at {listen} does not answer; see the log")
