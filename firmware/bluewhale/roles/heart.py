@@ -19,6 +19,7 @@ import msgspec
 from bluewhale.config import Config
 
 log = logging.getLogger("bluewhale")
+FIRST_LISTEN_FD = 3  # systemd's SD_LISTEN_FDS_START
 
 
 class Heart:
@@ -74,6 +75,30 @@ class Heart:
 
     def stopping(self) -> None:
         self.notify("STOPPING=1")
+
+    def store_fd(self, name: str, descriptor: int) -> None:
+        """The supervisor keeps a copy of the descriptor over our death (systemd's FDSTORE). `name`: no colon."""
+        if self._socket and self._address:
+            text = f"FDSTORE=1\nFDNAME={name}".encode()
+            try:
+                socket.send_fds(self._socket, [text], [descriptor], 0, self._address)
+            except OSError as error:
+                log.debug("%s: %s is not kept over a restart: %s", self.role, name, error)
+
+    def drop_fd(self, name: str) -> None:
+        """The supervisor closes its copy."""
+        self.notify(f"FDSTOREREMOVE=1\nFDNAME={name}")
+
+    def kept_fds(self) -> dict[str, int]:
+        """Descriptors kept from before our restart, by name; ours from now on. Empty on the first start."""
+        ours = os.environ.pop("BLUEWHALE_FDS", "")
+        if ours:
+            pairs = (pair.split("=", 1) for pair in ours.split(":"))
+            return {name: int(number) for number, name in pairs}
+        if os.environ.get("LISTEN_PID") != str(os.getpid()):
+            return {}
+        names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
+        return {name: FIRST_LISTEN_FD + index for index, name in enumerate(names) if name}
 
 
 def write_atomic(file: Path, data: bytes, mode: int = 0o644) -> None:

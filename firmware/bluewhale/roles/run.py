@@ -11,6 +11,7 @@ import fcntl
 import logging
 import logging.handlers
 import os
+import resource
 import signal
 import socket
 import sys
@@ -27,6 +28,7 @@ STOP_S = 4.5
 BACK_OFF_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 STEADY_S = 60.0  # after that long a failure counts as the first again
 PR_SET_PDEATHSIG = 1
+MOST_KEPT = 4096  # descriptors a role may leave with us
 
 log = logging.getLogger("bluewhale")
 
@@ -41,6 +43,7 @@ class Child:
         self.ready = asyncio.Event()
         self.beat = time.monotonic()
         self.process: asyncio.subprocess.Process | None = None
+        self.kept: dict[str, int] = {}  # descriptors the role asked us to keep over its death
         self.address = config.run_dir / f"notify-{role}.sock"
         self.address.unlink(missing_ok=True)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -50,10 +53,24 @@ class Child:
 
     def _hear(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            while text := self.socket.recv(4096):
+            while True:
+                data, descriptors, _, _ = socket.recv_fds(self.socket, 4096, 16)
                 self.beat = time.monotonic()
-                if b"READY=1" in text:
+                words = dict(word.partition("=")[::2] for word in data.decode(errors="replace").splitlines())
+                if "READY" in words:
                     self.ready.set()
+                name = words.get("FDNAME", "")
+                if "FDSTOREREMOVE" in words or "FDSTORE" in words:
+                    self._drop(name)
+                if "FDSTORE" in words and descriptors and len(self.kept) < MOST_KEPT:
+                    self.kept[name] = descriptors.pop()
+                for descriptor in descriptors:
+                    os.close(descriptor)
+
+    def _drop(self, name: str) -> None:
+        descriptor = self.kept.pop(name, None)
+        if descriptor is not None:
+            os.close(descriptor)
 
     async def keep(self, lines: logging.Logger) -> None:
         """Runs the role for ever; ends only by cancellation."""
@@ -80,6 +97,12 @@ class Child:
             self.failures += 1
             log.warning("%s ended (%s); starting it again in %.1f s", self.role, _how(code), pause)
             await asyncio.sleep(pause)
+
+    def _environment(self) -> dict[str, str]:
+        more = {"NOTIFY_SOCKET": str(self.address), "WATCHDOG_USEC": str(int(WATCHDOG_S * 1e6))}
+        if self.kept:
+            more["BLUEWHALE_FDS"] = ":".join(f"{number}={name}" for name, number in self.kept.items())
+        return os.environ | more
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         while True:
@@ -108,12 +131,16 @@ class Child:
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self.socket)
         self.socket.close()
+        for name in list(self.kept):
+            self._drop(name)
         self.address.unlink(missing_ok=True)
 
 
 def main(config: Config, config_file: str | None) -> int:
     """Runs the box until SIGTERM or Ctrl-C. Returns an exit status."""
     config.run_dir.mkdir(parents=True, exist_ok=True)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65536), most))
     with (config.run_dir / "run.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
