@@ -240,3 +240,107 @@ class Scope(msgspec.Struct, frozen=True):
 
 EVERYTHING = Scope(enterprises=None)
 NOTHING = Scope()
+
+
+class RejectRow(msgspec.Struct, frozen=True):
+    """A reject as the store keeps it: with the feed and source it came from and the receive time."""
+
+    reject: Reject
+    feed: int
+    source: str
+    at_us: int
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """The latest value of one owner's key. `version` is the seq of the record that set it; None = deleted."""
+
+    kind: str
+    key: str
+    value: object
+    version: int
+
+
+class DirectoryRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who an extension of a site belongs to. `removed` rows take it out of the directory."""
+
+    site: str
+    extension: str
+    person: str | None = None
+    department: str | None = None
+    enterprise: str | None = None
+    removed: bool = False
+
+
+class CatalogueRow(msgspec.Struct, frozen=True):
+    """A name behind a small number in lines. kind: feed, enterprise, site, department, person, plan."""
+
+    kind: str
+    id: int
+    name: str
+    enterprise: int = 1
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The fold's answer to one owner record."""
+
+    seq: int
+    origin: str
+    id: str
+    kind: str
+    key: str
+    state: str  # applied, refused
+    why: str | None
+    who: str
+    when_us: int
+
+
+class FeedStats(msgspec.Struct, omit_defaults=True):
+    """Counts of a feed since the journal began, and what is known about its format."""
+
+    format: str | None = None
+    sure: bool = False
+    evidence: str | None = None
+    legs: int = 0
+    signals: int = 0
+    rejects: int = 0
+    skips: int = 0
+    last_us: int | None = None
+
+
+class Step(msgspec.Struct, kw_only=True):
+    """What the fold made of a batch of journal records; the store commits it as a whole.
+
+    `settings`, `directory`, `catalogue` and `sources` hold only what changed. `postings` are signed sums by
+    (account, currency, day) with the count of lines; over all accounts of a currency they add up to zero.
+    `sources` are states of decoders by source (None = gone), `state` the rest of the fold's memory.
+    """
+
+    lines: list[Line]
+    rejects: list[RejectRow]
+    outcomes: list[Outcome]
+    settings: list[Setting]
+    directory: list[DirectoryRow]
+    catalogue: list[CatalogueRow]
+    postings: dict[tuple[str, str, int], tuple[int, int]]
+    feeds: dict[int, FeedStats]
+    sources: dict[str, bytes | None]
+    state: bytes
+    watermark: dict[str, int]
+    journal: str
+    journal_time_us: int
+    next_seq: int
+    fold_version: str
+
+
+class Saved(msgspec.Struct, kw_only=True):
+    """What the store holds of the fold: all it needs to go on. An empty store gives the defaults."""
+
+    watermark: dict[str, int] = {}
+    journal: str | None = None
+    next_seq: int = 1
+    state: bytes | None = None
+    sources: dict[str, bytes] = {}
+    settings: list[Setting] = []
+    directory: list[DirectoryRow] = []
+    catalogue: list[CatalogueRow] = []
+    feeds: dict[int, FeedStats] = {}
