@@ -6,6 +6,7 @@ the name: `_s` seconds, `_us` microseconds since 1970 UTC, `_micros` millionths 
 """
 
 import enum
+from typing import Any
 
 import msgspec
 
@@ -228,6 +229,140 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True):
     charge_micros: int | None = None
     reference_micros: int | None = None
     unpriced: str | None = None
+
+
+class Named(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A catalogue entry. `kind`: enterprise, site, department, person, feed or plan; `id` as in Line.
+
+    A new version of a plan is a new id with the same name, `value` its full tree. An entry is never deleted
+    (old lines name it); `gone` 1 says that it is no longer in force.
+    """
+
+    kind: str
+    id: int
+    name: str
+    enterprise: int | None = None
+    value: Any = None
+    version: str | None = None  # Origin of the owner record, as text
+    gone: int = 0
+
+
+class Assigned(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A row of the directory: who an extension belongs to. `gone` 1 removes the row."""
+
+    site: int
+    extension: str
+    enterprise: int
+    department: int = 0
+    person: int = 0
+    gone: int = 0
+
+
+class OwnerValue(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is in force for (kind, key) of the owner's changes; value None removes it."""
+
+    kind: str
+    key: str
+    value: Any = None
+    version: str | None = None  # Origin of the owner record, as text
+
+
+class OwnerOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the fold answered an owner's change. `reason` is the person's, `why` the fold's when it refused."""
+
+    origin: Origin
+    id: str
+    kind: str
+    key: str
+    state: str  # applied, refused
+    value: Any = None
+    who: str | None = None
+    when_us: int | None = None
+    reason: str | None = None
+    why: str | None = None
+
+
+class Refused(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A reject with what the ledger knows about it."""
+
+    reject: Reject
+    feed: int
+    source: str
+    at_us: int  # journal time
+
+
+class Posting(msgspec.Struct, frozen=True):
+    """An amount booked on an account, summed over the step. Over all postings of a step and currency the
+    amounts add up to zero. `kind`: department, income; `owner`: the department's id, 0 for income."""
+
+    enterprise: int
+    kind: str
+    owner: int
+    day: int  # YYYYMMDD of the lines
+    currency: str
+    amount_micros: int
+    lines: int = 0
+
+
+class OpenCall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A call that awaits legs. `gone` 1 takes it from the open table."""
+
+    position: int
+    length: int
+    feed: int
+    expires_us: int  # journal time
+    value: Any = None
+    gone: int = 0
+
+
+class CallKey(msgspec.Struct, frozen=True):
+    """Finds a call again within its family's reopen window. Expired ones go by journal time."""
+
+    feed: int
+    key: str
+    position: int
+    length: int
+    expires_us: int  # journal time
+
+
+class Step(msgspec.Struct, kw_only=True):
+    """What a fold made of a run of journal records; the store commits it as a whole.
+
+    `watermark`: stream -> position up to which records of `journal` were read. `lines` in order of `seq`, which
+    starts at 1 and has no gaps. `rolls`: the seqs of lines with which a new month of journal time begins.
+    `state`: all else the fold needs to go on, as a value msgspec can encode; the store encodes it only when it
+    saves it, so it must not be changed in place before the next commit or flush.
+    """
+
+    journal: str
+    watermark: dict[str, int]
+    journal_time_us: int
+    state: Any = None
+    lines: list[Line] = []
+    rolls: list[int] = []
+    rejects: list[Refused] = []
+    outcomes: list[OwnerOutcome] = []
+    catalogue: list[Named] = []
+    directory: list[Assigned] = []
+    values: list[OwnerValue] = []
+    postings: list[Posting] = []
+    open_calls: list[OpenCall] = []
+    keys: list[CallKey] = []
+
+
+class Saved(msgspec.Struct, kw_only=True):
+    """What a fold goes on from. `state` as JSON; the tables hold what grows too large for it."""
+
+    journal: str
+    watermark: dict[str, int]
+    journal_time_us: int
+    seq: int  # of the last line at the watermark
+    state: bytes
+    catalogue: list[Named]
+    directory: list[Assigned]
+    values: list[OwnerValue]
+    open_calls: list[OpenCall]
+    keys: list[CallKey]
 
 
 class Scope(msgspec.Struct, frozen=True):
