@@ -24,6 +24,9 @@ class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Snmp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listen: str = "127.0.0.1:1161"
     community: str = ""  # v2c read community; empty = v2c off
+    name: str = ""  # sysName; empty = the host's name
+    contact: str = ""  # sysContact
+    location: str = ""  # sysLocation
 
 
 class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
