@@ -210,9 +210,9 @@ class Line(msgspec.Struct, omit_defaults=True, kw_only=True):
     ended_utc: int | None = None
     day: int | None = None  # YYYYMMDD of the call's start in the site's zone
     started_local: str | None = None  # wall time of the PBX in full, for the page
-    time_flags: int = (
-        0  # 1 = year inferred, 2 = date inferred, 4 = repeated autumn hour, 8 = receive time used
-    )
+    # 1 = year inferred, 2 = date inferred, 4 = repeated autumn hour (the earlier of two is shown), 8 = receive
+    # time used, 16 = in the hour skipped in spring, 32 = more than a year before or 2 days after its receipt
+    time_flags: int = 0
     condition_code: str | None = None
     cause: int | None = None
     correlation_id: str | None = None

@@ -1,0 +1,1 @@
+"""Legs and signals to calls; wall time to UTC."""
