@@ -11,7 +11,8 @@ from bluewhale.config import Config
 from bluewhale.journal.reader import ends
 from bluewhale.ledger import plan as plan_files
 
-SAMPLE_FEED = "tcp-listen:9000"
+SAMPLE_CAPTURE = "tests/corpus/avaya-ipoffice/published/capture.raw"
+SAMPLE_FEED = {"format": "auto", "site": "main", "options": {}, "allow": [], "enabled": True}
 
 
 async def welcome(config: Config, listen: str, ready: dict[str, asyncio.Event]) -> None:
@@ -27,19 +28,16 @@ async def welcome(config: Config, listen: str, ready: dict[str, asyncio.Event]) 
     if "web" in ready:
         await ready["web"].wait()
         await asyncio.to_thread(_wait_for_page, config, listen)
-    text = ["", f"Bluewhale is running. Page: {url}"]
-    code = await asyncio.to_thread(setup_code.renew, config)
-    if code:
-        text.append(f"Set-up code: {code}   (valid for 24 hours, used once)")
+    lines = ["", f"Bluewhale is running. Page: {url}"]
+    if code := await asyncio.to_thread(setup_code.renew, config):
+        lines.append(f"Set-up code: {code}   (valid for 24 hours, used once)")
     if made:
-        text.append(
-            f"Feed main listens on {SAMPLE_FEED.replace('tcp-listen:', '127.0.0.1:')}; format is detected."
-        )
-        text.append(
-            "Try it:  .venv/bin/bluewhale replay tests/corpus/avaya-ipoffice/published/capture.raw --to tcp:127.0.0.1:9000"
-        )
-    text.append(f"Data: {config.data_dir}   Log: {config.data_dir / 'log' / 'bluewhale.log'}   Stop: Ctrl-C")
-    print("\n".join(text), flush=True)  # noqa: T201 - this is the greeting
+        address = config.sample.removeprefix("tcp-listen:")
+        address = address if ":" in address else f"127.0.0.1:{address}"
+        lines.append(f"Feed main listens on {address}; its format is detected.")
+        lines.append(f"Try it:  .venv/bin/bluewhale replay {SAMPLE_CAPTURE} --to tcp:{address}")
+    lines.append(f"Data: {config.data_dir}   Log: {config.data_dir / 'log' / 'bluewhale.log'}   Stop: Ctrl-C")
+    print("\n".join(lines), flush=True)  # noqa: T201 - this is the greeting
 
 
 def _set_up_if_empty(config: Config) -> bool:
@@ -50,18 +48,7 @@ def _set_up_if_empty(config: Config) -> bool:
     changes = [
         ("plan", "sample", {"plan": plan_files.load(text, "sample.toml")}),
         ("pricing", "default", {"charge": "sample", "cost": None, "reference": None}),
-        (
-            "feed",
-            "main",
-            {
-                "url": SAMPLE_FEED,
-                "format": "auto",
-                "site": "main",
-                "options": {},
-                "allow": [],
-                "enabled": True,
-            },
-        ),
+        ("feed", "main", {"url": config.sample} | SAMPLE_FEED),
     ]
     for kind, key, value in changes:
         change = owner.Change(
