@@ -293,6 +293,23 @@ class Outcome(msgspec.Struct, frozen=True):
     when_us: int
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person or script changes; the payload of an OWNER record. `value` None deletes.
+
+    `expects` is the version (seq of the record that set it) the writer had seen, 0 = must not exist yet, None =
+    do not compare. `id` is the idempotency key: the same change handed in twice counts once.
+    """
+
+    kind: str
+    key: str
+    value: object
+    expects: int | None = None
+    who: str
+    when_us: int
+    why: str = ""
+    id: str
+
+
 class FeedStats(msgspec.Struct, omit_defaults=True):
     """Counts of a feed since the journal began, and what is known about its format."""
 
@@ -323,6 +340,7 @@ class Step(msgspec.Struct, kw_only=True):
     postings: dict[tuple[str, str, int], tuple[int, int]]
     feeds: dict[int, FeedStats]
     sources: dict[str, bytes | None]
+    book: bytes | None  # sites, directory, plans as the ledger dumps them; None = not changed
     state: bytes
     watermark: dict[str, int]
     journal: str
@@ -338,6 +356,7 @@ class Saved(msgspec.Struct, kw_only=True):
     journal: str | None = None
     next_seq: int = 1
     state: bytes | None = None
+    book: bytes | None = None
     sources: dict[str, bytes] = {}
     settings: list[Setting] = []
     directory: list[DirectoryRow] = []
