@@ -6,6 +6,7 @@ the name: `_s` seconds, `_us` microseconds since 1970 UTC, `_micros` millionths 
 """
 
 import enum
+
 import msgspec
 
 
@@ -277,6 +278,7 @@ class CatalogueRow(msgspec.Struct, frozen=True):
     id: int
     name: str
     enterprise: int = 1
+    value: object = None  # of a plan: its tree
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -328,7 +330,8 @@ class Step(msgspec.Struct, kw_only=True):
 
     `settings`, `directory`, `catalogue` and `sources` hold only what changed. `postings` are signed sums by
     (account, currency, day) with the count of lines; over all accounts of a currency they add up to zero.
-    `sources` are states of decoders by source (None = gone), `state` the rest of the fold's memory.
+    `sources` are states of decoders by source (None = gone), `state` the rest of the fold's memory. `rolls` are the
+    seqs of lines with which a new month of journal time began: segments end there.
     """
 
     lines: list[Line]
@@ -347,6 +350,7 @@ class Step(msgspec.Struct, kw_only=True):
     journal_time_us: int
     next_seq: int
     fold_version: str
+    rolls: list[int] = []
 
 
 class Saved(msgspec.Struct, kw_only=True):
