@@ -1,0 +1,156 @@
+"""One connection's bytes to legs, signals and rejects. All state is explicit and can go through JSON."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from bluewhale.formats._compile import Read, compiled
+from bluewhale.formats._framing import Frame, framer
+from bluewhale.formats._layout import Context, Fault, Format, Layout
+from bluewhale.formats._options import OptionError, check
+from bluewhale.model import Leg, Origin, Reject, Signal, Why
+
+Item = Leg | Signal | Reject
+STATE_VERSION = 1
+
+
+class Decoder:
+    """Frames and reads one source. Raises OptionError when made; feed() and close() never raise on data."""
+
+    def __init__(
+        self,
+        fmt: Format,
+        options: dict[str, Any] | None = None,
+        state: dict[str, Any] | None = None,
+        *,
+        journal: str = "",
+        stream: str = "feed",
+    ) -> None:
+        self.format = fmt
+        self.options = check(fmt, options or {})
+        self.journal, self.stream = journal, stream
+        self.skipped = 0
+        state = state or {}
+        if state and state.get("version") != STATE_VERSION:
+            raise ValueError(f"decoder state of version {state.get('version')}, not {STATE_VERSION}")
+        site = fmt.prepare(self.options) if fmt.prepare else self.options
+        layouts = fmt.choose(self.options) if fmt.choose else fmt.layouts
+        self._reads = [_compiled(layout) for layout in layouts]
+        self._asides = [_compiled(layout) for layout in fmt.asides]
+        self._skips = [re.compile(pattern).search for pattern in fmt.skip]
+        self._last: int = min(state.get("layout", 0), len(self._reads) - 1)
+        self._framer = framer(fmt.frames, state.get("frames"))
+        self._encoding: str = self.options.get("encoding", "utf-8")
+        self.context = Context(fmt.name, self.options, site, state.get("memory", {}))
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on, JSON-able."""
+        return {
+            "version": STATE_VERSION,
+            "frames": self._framer.state(),
+            "layout": self._last,
+            "memory": self.context.memory,
+        }
+
+    def feed(self, data: bytes, position: int, at_us: int = 0) -> list[Item]:
+        """`position`: the stream position of data[0]; `at_us`: when it was received (formats know no clock)."""
+        return self._items(self._framer.feed(data, position), False)
+
+    def close(self, at_us: int = 0) -> list[Item]:
+        """The source ended: the rest is framed as if it had an end; what is incomplete is a reject."""
+        return self._items(self._framer.close(), True)
+
+    def _items(self, frames: Iterable[tuple[int, Frame]], closing: bool) -> list[Item]:
+        items: list[Item] = []
+        name, journal, stream = self.format.name, self.journal, self.stream
+        finish, context, encoding = self.format.finish, self.context, self._encoding
+        for _, (position, length, raw, blank) in frames:
+            if blank:
+                self.skipped += 1
+                continue
+            if raw is None:
+                why = f"no end within {length} bytes"
+                items.append(Reject(Origin(journal, stream, position, length), Why.TOO_LONG, why, name))
+                continue
+            try:
+                text = raw.decode(encoding)
+            except UnicodeDecodeError:
+                text = raw.decode("latin-1")
+            try:
+                row = self._reads[self._last](text, context.memory)
+                if row is not None and finish is not None:
+                    done = finish(row, context)
+                else:
+                    done = row
+            except Fault as fault:
+                try:
+                    done = self._otherwise(text, fault)
+                except Fault as worst:
+                    reject = self._reject(
+                        Origin(journal, stream, position, length), raw, text, worst, closing
+                    )
+                    items.append(reject)
+                    continue
+            if done is None:
+                self.skipped += 1
+            elif isinstance(done, dict):
+                items.append(Leg(format=name, origin=Origin(journal, stream, position, length), **done))
+            else:
+                done.origin = Origin(journal, stream, position, length)
+                items.append(done)
+        return items
+
+    def _otherwise(self, text: str, fault: Fault) -> dict[str, Any] | Signal | None:
+        """What the usual layout could not read: other layouts, asides, frames that are no calls.
+
+        Raises the fault that knows most: one of a layout whose shape fitted before "foreign".
+        """
+        if not text.strip() or any(skip(text) for skip in self._skips):
+            return None
+        for at, read in enumerate(self._reads):
+            if at != self._last:
+                try:
+                    done = self._finished(read, text)
+                    self._last = at
+                    return done
+                except Fault as other:
+                    if fault.why is Why.FOREIGN:
+                        fault = other
+        for read in self._asides:
+            try:
+                return self._finished(read, text)
+            except Fault as other:
+                if fault.why is Why.FOREIGN and other.why is not Why.FOREIGN:
+                    fault = other
+        raise fault
+
+    def _finished(self, read: Read, text: str) -> dict[str, Any] | Signal | None:
+        row = read(text, self.context.memory)
+        if row is None or self.format.finish is None:
+            return row
+        return self.format.finish(row, self.context)
+
+    def _reject(self, origin: Origin, raw: bytes, text: str, fault: Fault, closing: bool) -> Reject:
+        if closing and fault.why is not Why.FOREIGN:
+            return Reject(origin, Why.TRUNCATED, fault.detail, self.format.name)
+        if _noise(raw, text):
+            return Reject(
+                origin, Why.NOISE, "mostly bytes no PBX sends: wrong speed or framing?", self.format.name
+            )
+        why = Why.TRUNCATED if closing else fault.why
+        return Reject(origin, why, fault.detail, self.format.name)
+
+
+def _noise(raw: bytes, text: str) -> bool:
+    """More than a fifth is no text: control characters, or high bytes that are not the encoding's."""
+    strange = sum(1 for char in text if not (char.isprintable() or char == "\t"))
+    if text.encode("latin-1", "replace") == raw and not raw.isascii():
+        strange += sum(1 for byte in raw if byte >= 0xA0)
+    return strange * 5 > len(text)
+
+
+def _compiled(layout: Layout) -> Read:
+    try:
+        return compiled(layout)
+    except (KeyError, ValueError, re.error) as error:
+        raise OptionError(f"layout {layout.name or type(layout).__name__}: {error}") from error

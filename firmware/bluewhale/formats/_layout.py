@@ -1,0 +1,241 @@
+"""What a format is made of, as data: columns, record layouts, frames, the join.
+
+Everything here can be written down as a table: the pure path compiles it once (`_compile.py`), the C path
+reads the same structs (docs/layouts.md), and the documentation is printed from them. A layout names
+readers by word (`_readers.py`), never by function.
+"""
+
+import enum
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from bluewhale.model import Signal, Why
+
+LIMIT = 8192  # bytes a frame may have
+
+
+class Fault(ValueError):
+    """How a reader says no inside this package; the Decoder turns it into a Reject, so it never leaves."""
+
+    def __init__(self, why: Why, detail: str) -> None:
+        super().__init__(detail)
+        self.why = why
+        self.detail = detail
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One value of a record.
+
+    `field` is a Leg's field, or a scratch name with a leading underscore that finish() takes up. `at` is the
+    0-based cell (Delimited), (start, end) 0-based (Fixed), or a name: header, regex group, key or path.
+    `kind` and `arg` name the reader. `need`: an empty cell is a fault. `blank`: texts that stand for nothing.
+    `note` goes to the documentation and says, too, where a column is not proven.
+    """
+
+    field: str
+    at: int | tuple[int, int] | str
+    kind: str = "text"
+    arg: Any = None
+    need: bool = False
+    blank: tuple[str, ...] = ()
+    note: str = ""
+
+
+def text(field: str, at: Any, *, need: bool = False, blank: tuple[str, ...] = (), note: str = "") -> Column:
+    """Text without its pad; digits to dial are text too, with the access code kept."""
+    return Column(field, at, "text", None, need, blank, note)
+
+
+digits = text
+
+
+def number(field: str, at: Any, *, need: bool = False, note: str = "") -> Column:
+    """A whole number that is not negative."""
+    return Column(field, at, "number", None, need, (), note)
+
+
+def duration(field: str, at: Any, shape: str, *, need: bool = False, note: str = "") -> Column:
+    """Whole seconds from `shape`: "s", "hh:mm:ss", "hhmmss", "hmmt" (tenths of minutes), "m'ss", "hh:mm'ss", "m:ss"."""
+    return Column(field, at, "duration", shape, need, (), note)
+
+
+def when(
+    field: str,
+    at: Any,
+    shape: str,
+    *,
+    need: bool = False,
+    blank: tuple[str, ...] = (),
+    note: str = "",
+) -> Column:
+    """Wall time as ISO text from `shape`, such as "yyyy/mm/dd hh:mm:ss"; `mm` after `hh` is minutes; `am` = AM/PM."""
+    return Column(field, at, "when", shape, need, blank, note)
+
+
+def epoch(field: str, at: Any, *, need: bool = False, note: str = "") -> Column:
+    """Seconds since 1970 UTC as ISO text with Z; 0 is absent."""
+    return Column(field, at, "epoch", None, need, (), note)
+
+
+def code(field: str, at: Any, table: dict[str, Any], *, need: bool = False, note: str = "") -> Column:
+    """A word of a code table; a word that is not in it is a fault."""
+    return Column(field, at, "code", table, need, (), note)
+
+
+class Delimited(msgspec.Struct, frozen=True, tag=True):
+    """Cells between delimiters. `least`/`most`: how many cells a record has over all releases.
+
+    `quote`: the character around cells, doubled inside; None = never quoted. `shape`: a regex at the start
+    of the frame that tells "mine" when a cell cannot be read.
+    """
+
+    columns: tuple[Column, ...]
+    delimiter: str = ","
+    quote: str | None = None
+    least: int = 1
+    most: int = 255
+    shape: str = ""
+    name: str = ""
+
+
+class Headed(msgspec.Struct, frozen=True, tag=True):
+    """Cells named by a header line that came before. Columns that the header does not name are absent.
+
+    `head`: a regex that tells a header line. `skip_when`: (header name, values) of records that are no calls.
+    """
+
+    columns: tuple[Column, ...]
+    head: str
+    delimiter: str = ","
+    quote: str | None = '"'
+    shape: str = ""
+    name: str = ""
+
+
+class Fixed(msgspec.Struct, frozen=True, tag=True):
+    """Columns by position. `gaps`: positions that must be blank; `least`: characters that must be there."""
+
+    columns: tuple[Column, ...]
+    gaps: tuple[int, ...] = ()
+    least: int = 1
+    most: int = LIMIT
+    shape: str = ""
+    name: str = ""
+
+
+class Pattern(msgspec.Struct, frozen=True, tag=True):
+    """A regex over the whole frame; the columns name its groups."""
+
+    columns: tuple[Column, ...]
+    regex: str
+    shape: str = ""
+    name: str = ""
+
+
+class Block(msgspec.Struct, frozen=True, tag=True):
+    """A frame of several lines: each line is read by the first pattern that fits it.
+
+    A column whose field ends in `[]` gathers every line's value in a list. A line that no pattern fits is a
+    fault, unless `others` is true.
+    """
+
+    lines: tuple[Pattern, ...]
+    others: bool = False
+    shape: str = ""
+    name: str = ""
+
+
+Layout = Delimited | Headed | Fixed | Pattern | Block
+
+
+class Lines(msgspec.Struct, frozen=True, tag=True):
+    """A frame is a line. CR, LF, CR LF end it; NULs and form feeds around it are pad."""
+
+    limit: int = LIMIT
+
+
+class Blocks(msgspec.Struct, frozen=True, tag=True):
+    """A frame is a block of lines.
+
+    It begins at a line that fits `start`; it ends with a line that fits `last` (taken in), and before a blank
+    line or the next `start`. Lines outside a block, and those that fit `single`, are frames of their own.
+    """
+
+    start: str
+    last: str = ""
+    single: str = ""
+    limit: int = LIMIT
+
+
+class Integrity(enum.StrEnum):
+    """What detection may build on."""
+
+    STRONG = "strong"  # one record is proof enough: many checked cells, or a header line
+    FAIR = "fair"  # several records
+    NONE = "none"  # proposed from many records only, never from one line
+
+
+class Join(msgspec.Struct, frozen=True):
+    """The generic join that correlation uses, as data.
+
+    `key`: Leg fields (or `extra.NAME`) that are equal in all records of a call. `chain`: pairs of fields where
+    the end in one record is the start in another. `window_s`: how far apart they may lie. `done`: when the
+    set is complete ("continues" = at the record that says no more follow; "" = by time only).
+    """
+
+    key: tuple[str, ...] = ()
+    chain: tuple[tuple[str, str], ...] = ()
+    window_s: int = 0
+    done: str = ""
+
+
+class Option(msgspec.Struct, frozen=True):
+    """A site fact a family reads. `kind`: text, texts, number, flag, table, pairs, any."""
+
+    name: str
+    kind: str
+    note: str
+    choices: tuple[str, ...] = ()
+
+
+class Context(msgspec.Struct):
+    """What finish() sees beside the row.
+
+    `site`: what prepare() made of the options. `memory`: JSON-able state carried from frame to frame.
+    """
+
+    name: str
+    options: dict[str, Any]
+    site: Any
+    memory: dict[str, Any]
+
+
+Row = dict[str, Any]
+Finish = Callable[[Row, Context], "Row | Signal | None"]
+
+
+class Format(msgspec.Struct, frozen=True):
+    """One PBX family. `layouts` are tried in turn, the one that read the last record first; `asides` read
+    frames that only change what is remembered (date records); `skip` are regexes of frames that are no calls.
+
+    `finish(row, context)` returns the Leg's fields, a Signal, or None for a frame that is no call; it may
+    raise Fault. `choose(options)` gives the layouts where options decide. `dialects`: options that detection
+    tries. `sheet` is the module's docstring, set by load_formats().
+    """
+
+    name: str
+    title: str
+    layouts: tuple[Layout, ...]
+    integrity: Integrity
+    frames: Lines | Blocks = Lines()
+    finish: Finish | None = None
+    prepare: Callable[[dict[str, Any]], Any] | None = None
+    choose: Callable[[dict[str, Any]], tuple[Layout, ...]] | None = None
+    asides: tuple[Layout, ...] = ()
+    skip: tuple[str, ...] = ()
+    options: tuple[Option, ...] = ()
+    dialects: tuple[dict[str, Any], ...] = ({},)
+    join: Join = Join()
+    sheet: str = ""

@@ -1,0 +1,138 @@
+"""Avaya IP Office SMDR, also B5800 Branch Gateway.
+
+Feed:       TCP, either side connects: with the address 0.0.0.0 the PBX listens, else it pushes to address and
+            port (commonly 808, 8808 or 1150). One line per call leg, CR LF, no login, no acknowledgement.
+PBX:        System > SMDR: output "SMDR only", address and port of the box, buffer at its largest.
+Source:     IP Office SMDR guide and its examples; B5800 Manager 10.0, pages 854-855. Columns 31 and later
+            differ between releases and are not read.
+Integrity:  strong: a date and time, a duration, a direction letter and a call id in one line.
+
+    2008/06/28 09:30:57,00:00:13,7,01707392200,I,299999,299999,,0,1000014160,1,E4750,John Smith,T9002,LINE 1.2,11,0
+    |                   |        | |           | |      |       | | |          | |                |            |  |
+    |                   |        | |           | |      |       | | call id    | party 1, name     party 2,     |  park
+    |                   |        | caller      | called dialled | internal     continuation        name         hold
+    |                   |        ring          I in, O out      account code
+    |                   connected (rounded up, without ring, hold and park)
+    start of the call, all legs of a call id the same
+
+Devices: E extension, T line (9001..), V voice mail (9501..) or conference channel (11001..).
+`called` is what was dialled (column 7: digits dialled, or the DDI digits received). A call answered by voice
+mail has party1 = V95nn and no extension.
+"""
+
+from bluewhale.formats._layout import (
+    Context,
+    Delimited,
+    Format,
+    Integrity,
+    Join,
+    Option,
+    Row,
+    code,
+    digits,
+    duration,
+    number,
+    text,
+    when,
+)
+
+LAYOUT = Delimited(
+    (
+        when("started_local", 0, "yyyy/mm/dd hh:mm[:ss]", need=True, note="start, with the ringing"),
+        duration("talk_s", 1, "hh:mm:ss", need=True, note="0 = never answered"),
+        number("ring_s", 2, need=True),
+        digits("caller", 3),
+        code("_way", 4, {"I": "incoming", "O": "outgoing"}, need=True),
+        digits("_called", 5, note="before redirection (in), final (out)"),
+        digits("called", 6, note="dialled, or DDI digits received"),
+        text("account_code", 7, blank=("n/a",)),
+        code("_internal", 8, {"0": False, "1": True, "I": True}),
+        text("correlation_id", 9, need=True, note="call id"),
+        code("continues", 10, {"0": False, "1": True}, need=True, note="another record follows"),
+        text("party1", 11),
+        text("party1_name", 12),
+        text("party2", 13),
+        text("party2_name", 14),
+        number("hold_s", 15),
+        number("park_s", 16),
+        text("_auth_valid", 17),
+        text("auth_code", 18, blank=("n/u",)),
+        text("user_charged", 19),
+        text("call_charge", 20),
+        text("charge_currency", 21),
+        text("call_units", 23),
+        text("targeting_cause", 27, note="who and why: U XfP, HG fb, U MT ..."),
+        text("targeter", 28),
+        text("targeted", 29),
+    ),
+    least=17,
+    most=60,
+    shape=r"\d{4}/\d\d?/\d\d? \d\d:\d\d",
+)
+
+EXTRA = (
+    "party1",
+    "party1_name",
+    "party2",
+    "party2_name",
+    "user_charged",
+    "call_charge",
+    "charge_currency",
+    "call_units",
+    "targeting_cause",
+    "targeter",
+    "targeted",
+)
+
+
+def finish(row: Row, context: Context) -> Row:
+    take = row.pop
+    way, internal = take("_way"), take("_internal", False)
+    take("_auth_valid", None)
+    row["answered"] = row["talk_s"] > 0
+    called = take("_called", None)
+    if "called" not in row and called:
+        row["called"] = called
+    extra = {name: take(name) for name in EXTRA if name in row}
+    if called and called != row["called"]:
+        extra["called_number"] = called
+    if hold := take("hold_s", 0):
+        extra["hold_s"] = str(hold)
+    if park := take("park_s", 0):
+        extra["park_s"] = str(park)
+    row["extra"] = extra
+    one, two = extra.get("party1", ""), extra.get("party2", "")
+    for party in (one, two):
+        if party[:1] == "E":
+            row["extension"] = party[1:]
+            break
+    if one[:1] == "T" and two[:1] == "T":
+        # party 1 is the far end of an incoming leg and the near end of an outgoing one
+        row["direction"] = "tandem"
+        row["trunk_in"], row["trunk"] = (two, one) if way == "incoming" else (one, two)
+        return row
+    row["direction"] = "internal" if internal else way
+    if two[:1] == "T":
+        row["trunk"] = two
+    elif one[:1] == "T":
+        row["trunk"] = one
+    return row
+
+
+FORMAT = Format(
+    name="avaya-ipoffice",
+    title="Avaya IP Office, B5800",
+    layouts=(LAYOUT,),
+    integrity=Integrity.STRONG,
+    finish=finish,
+    options=(
+        Option("devices", "table", "device letters; the ledger reads it"),
+        Option("connected_time", "text", "what the connected time holds; for documentation"),
+    ),
+    join=Join(
+        key=("correlation_id",),
+        chain=(("extra.targeter", "extra.party1_name"), ("extra.party2_name", "extra.party2_name")),
+        window_s=24 * 3600,
+        done="continues",
+    ),
+)
