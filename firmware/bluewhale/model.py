@@ -293,6 +293,8 @@ class Outcome(msgspec.Struct, frozen=True):
     why: str | None
     who: str
     when_us: int
+    value: object = None
+    reason: str | None = None  # the person's own
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
