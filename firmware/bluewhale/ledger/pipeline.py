@@ -1,0 +1,300 @@
+"""The fold: journal records in, lines out. No I/O and no clock; time is journal time.
+
+    state = restore(saved, zone, journal)
+    step = advance(state, records)        # the store commits it
+    step = advance(state, more)
+
+A state is moved along: `advance` changes it in place, and the step holds what has to be kept of it. After a
+failed commit the state is ahead of the store: start again from what the store holds. Which records come
+together in a batch changes nothing in what comes out.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from bluewhale.formats import Item
+from bluewhale.journal import time as journal_time
+from bluewhale.ledger import attribute, lines, owner_fold, parse, posting
+from bluewhale.ledger.correlate import wall
+from bluewhale.ledger.owner_fold import FeedSetting, Owner
+from bluewhale.ledger.parse import Feed, Found, Source
+from bluewhale.model import (
+    CatalogueRow,
+    FeedStats,
+    Kind,
+    Leg,
+    Line,
+    Record,
+    Reject,
+    RejectRow,
+    Saved,
+    Setting,
+    Signal,
+    Step,
+    Why,
+)
+
+
+class State(msgspec.Struct):
+    """The fold's whole memory. `month` is that of journal time; `watermark` the end of the last record read."""
+
+    journal: str
+    fold_version: str
+    zone: str
+    clock: journal_time.Clock
+    owner: Owner
+    book: attribute.Book
+    feeds: dict[str, Feed]
+    sources: dict[str, Source]
+    watermark: dict[str, int]
+    next_seq: int
+    now_us: int
+    month: int
+    desks: dict[str, lines.Desk]  # by feed; made anew after each owner's change
+
+
+class _Feed(msgspec.Struct, omit_defaults=True):
+    """A feed as it is saved; its counts lie in the step."""
+
+    id: int
+    setting: FeedSetting
+    format: str | None = None
+    dialect: dict[str, object] = {}
+    confirmed: str | None = None
+    held: int = 0
+    retry_at: int = 0
+    ticks: int = 0
+
+
+class _Memory(msgspec.Struct):
+    """The part of the state that is saved with every step."""
+
+    zone: str
+    clock: journal_time.Clock
+    feeds: dict[str, _Feed]
+    seen: dict[str, tuple[str, str | None]]
+    now_us: int
+    month: int
+
+
+class _Out(msgspec.Struct):
+    """What a step collects."""
+
+    step: Step
+    touched: set[str]
+    counted: set[str]
+
+
+def restore(saved: Saved, zone: str, journal: str, fold_version: str) -> State:
+    """The state the store holds, or a new one with `zone` for the site main."""
+    settings = {(s.kind, s.key): s for s in saved.settings if s.value is not None}
+    if saved.state is None:
+        return State(
+            journal=journal, fold_version=fold_version, zone=zone, clock=journal_time.Clock(),
+            owner=Owner({}, {}), book=attribute.new_book(zone), feeds={}, sources={}, watermark={},
+            next_seq=1, now_us=0, month=0, desks={},
+        )  # fmt: skip
+    memory = msgspec.json.decode(saved.state, type=_Memory)
+    book = (
+        attribute.restore(msgspec.json.decode(saved.book)) if saved.book else attribute.new_book(memory.zone)
+    )
+    feeds = {
+        name: Feed(
+            f.id, name, f.setting, f.format, f.dialect, saved.feeds.get(f.id, FeedStats()), f.confirmed, f.held,
+            f.retry_at, f.ticks,
+        )
+        for name, f in memory.feeds.items()
+    }  # fmt: skip
+    sources = {}
+    for name in sorted(saved.sources):
+        kept = msgspec.json.decode(saved.sources[name], type=parse.SavedSource)
+        sources[name] = parse.restore(kept, feeds[kept.feed], journal)
+    return State(
+        journal=journal, fold_version=fold_version, zone=memory.zone, clock=memory.clock,
+        owner=Owner(settings, memory.seen), book=book, feeds=feeds, sources=sources,
+        watermark=dict(saved.watermark), next_seq=saved.next_seq, now_us=memory.now_us, month=memory.month,
+        desks={},
+    )  # fmt: skip
+
+
+def advance(state: State, records: Iterable[Record]) -> Step:
+    """Journal records in the order of their seq; see the head of this module."""
+    out = _Out(_empty_step(state), set(), set())
+    book = state.book
+    if not state.watermark:  # what every box has from its first day
+        bare = msgspec.structs.replace(book, enterprises={}, sites={})
+        out.step.catalogue += attribute.catalogue(bare, book)
+    for record in records:
+        state.now_us = now = journal_time.advance(state.clock, record)
+        kind = record.kind
+        if kind is Kind.CHUNK:
+            feed = _feed(state, out, parse.feed_of(record.source))
+            found = parse.chunk(
+                feed, state.sources, state.journal, record.source, record.payload, record.data_position, now
+            )
+            out.touched.add(record.source)
+            _take(state, out, feed, found)
+        elif kind is Kind.LINK:
+            _link(state, out, record)
+        elif kind is Kind.OWNER:
+            _owner(state, out, record)
+        elif kind is Kind.TICK:
+            for feed in state.feeds.values():
+                if feed.held:
+                    _take(state, out, feed, parse.tick(feed, state.sources, state.journal, now))
+        state.watermark[record.stream] = record.position + record.size
+    return _finish(state, out, book)
+
+
+def _empty_step(state: State) -> Step:
+    return Step(
+        lines=[], rejects=[], outcomes=[], settings=[], directory=[], catalogue=[], postings={}, feeds={},
+        sources={}, book=None, state=b"", watermark={}, journal=state.journal, journal_time_us=0, next_seq=0,
+        fold_version=state.fold_version,
+    )  # fmt: skip
+
+
+def _finish(state: State, out: _Out, book: attribute.Book) -> Step:
+    step = out.step
+    for name in out.touched:
+        source = state.sources.get(name)
+        step.sources[name] = msgspec.json.encode(parse.save(source)) if source else None
+    step.feeds = {
+        state.feeds[name].id: msgspec.structs.replace(state.feeds[name].stats) for name in sorted(out.counted)
+    }
+    if state.book is not book:
+        step.book = msgspec.json.encode(attribute.dump(state.book))
+    step.postings = posting.post(step.lines)
+    step.state = _memory(state)
+    step.watermark = dict(state.watermark)
+    step.journal_time_us, step.next_seq = state.now_us, state.next_seq
+    return step
+
+
+def _memory(state: State) -> bytes:
+    feeds = {
+        name: _Feed(f.id, f.setting, f.format, f.dialect, f.confirmed, f.held, f.retry_at, f.ticks)
+        for name, f in state.feeds.items()
+    }
+    memory = _Memory(state.zone, state.clock, feeds, state.owner.seen, state.now_us, state.month)
+    return msgspec.json.encode(memory)
+
+
+def _feed(state: State, out: _Out, name: str, setting: FeedSetting | None = None) -> Feed:
+    """The feed of that name; at first sight it gets its number."""
+    feed = state.feeds.get(name)
+    if feed is None:
+        feed = Feed(len(state.feeds) + 1, name, setting or FeedSetting(url=""))
+        state.feeds[name] = feed
+        out.step.catalogue.append(CatalogueRow("feed", feed.id, name))
+        out.counted.add(name)
+    return feed
+
+
+def _take(state: State, out: _Out, feed: Feed, found: list[Found]) -> None:
+    """Items of a feed's sources to lines and rejects, and into its counts."""
+    stats, step = feed.stats, out.step
+    out.counted.add(feed.name)
+    for source, at_us, items in found:
+        if source not in out.touched:
+            out.touched.add(source)
+        for item in items:
+            if type(item) is Leg:
+                made = _line(state, feed, item, at_us)
+                if type(made) is Line:
+                    _month(state, step)
+                    step.lines.append(made)
+                    state.next_seq += 1
+                    stats.legs += 1
+                else:
+                    _reject(state, step, feed, source, at_us, made)
+            elif type(item) is Signal:
+                stats.signals += 1
+            else:
+                _reject(state, step, feed, source, at_us, item)
+        if items:
+            stats.last_us = at_us
+
+
+def _line(state: State, feed: Feed, leg: Leg, at_us: int) -> Line | Reject:
+    desk = state.desks.get(feed.name)
+    if desk is None:
+        setting = feed.setting
+        zone = setting.options.get("zone") or feed.dialect.get("zone")
+        desk = state.desks[feed.name] = lines.desk(state.book, feed.id, setting.site, zone)
+    try:
+        return lines.line(desk, leg, at_us, state.next_seq)
+    except wall.BadTime as error:
+        assert leg.origin is not None
+        return Reject(leg.origin, Why.BAD_TIME, str(error), leg.format)
+    except lines.BadField as error:
+        assert leg.origin is not None
+        return Reject(leg.origin, Why.BAD_FIELD, str(error), leg.format)
+
+
+def _month(state: State, step: Step) -> None:
+    """Segments end where a month of journal time does; the store is told with which line."""
+    month = wall.at("UTC", state.now_us).day // 100
+    if month != state.month:
+        if state.month:
+            step.rolls.append(state.next_seq)
+        state.month = month
+
+
+def _reject(state: State, step: Step, feed: Feed, source: str, at_us: int, item: Item | Line) -> None:
+    assert isinstance(item, Reject)
+    if not item.origin.journal:
+        origin = msgspec.structs.replace(item.origin, journal=state.journal)
+        item = msgspec.structs.replace(item, origin=origin)
+    step.rejects.append(RejectRow(item, feed.id, source, at_us))
+    feed.stats.rejects += 1
+
+
+class _Link(msgspec.Struct):
+    """What the fold reads of a LINK record. `declared`: the settings of a feed of the configuration file."""
+
+    event: str
+    declared: FeedSetting | None = None
+
+
+def _link(state: State, out: _Out, record: Record) -> None:
+    name = parse.feed_of(record.source)
+    try:
+        link = msgspec.json.decode(record.payload, type=_Link)
+    except msgspec.DecodeError:
+        return  # `journal show` shows it; nothing a call depends on
+    if link.event == "open":
+        feed = _feed(state, out, name, link.declared)
+        if link.declared is not None and link.declared != feed.setting:
+            feed.setting = link.declared
+            state.desks.clear()
+            _take(state, out, feed, parse.set_up(feed, state.sources, state.journal, state.now_us))
+    elif link.event in ("closed", "lost") and record.source in state.sources:
+        out.touched.add(record.source)
+        feed = _feed(state, out, name)
+        _take(state, out, feed, parse.close(feed, state.sources, state.journal, record.source, state.now_us))
+
+
+def _owner(state: State, out: _Out, record: Record) -> None:
+    """An owner's change: the book or the settings, and what follows for feeds."""
+    answer = owner_fold.answer(state.owner, state.book, record, state.journal)
+    out.step.outcomes.append(answer.outcome)
+    change = answer.change
+    if change is None:
+        return
+    out.step.catalogue += attribute.catalogue(state.book, answer.book)
+    state.book = answer.book
+    state.desks.clear()
+    key = (change.kind, change.key)
+    out.step.settings.append(state.owner.settings.get(key) or Setting(*key, None, record.seq))
+    if change.kind == "directory":
+        out.step.directory += owner_fold.directory_rows(change.value)
+    if change.kind in ("feed", "format") and change.value is not None:
+        feed = _feed(state, out, change.key)
+        out.counted.add(feed.name)
+        if change.kind == "feed":
+            feed.setting = msgspec.convert(change.value, FeedSetting)
+        else:
+            feed.confirmed = msgspec.convert(change.value, dict[str, str])["format"]
+        _take(state, out, feed, parse.set_up(feed, state.sources, state.journal, state.now_us))
