@@ -1,7 +1,6 @@
 """One connection's bytes to legs, signals and rejects. All state is explicit and can go through JSON."""
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from bluewhale.formats._compile import Read, compiled
@@ -60,15 +59,15 @@ class Decoder:
         """The source ended: the rest is framed as if it had an end; what is incomplete is a reject."""
         return self._items(self._framer.close(), True)
 
-    def _items(self, frames: Iterable[tuple[int, Frame]], closing: bool) -> list[Item]:
+    def _items(self, frames: list[Frame], closing: bool) -> list[Item]:
         items: list[Item] = []
         name, journal, stream = self.format.name, self.journal, self.stream
         finish, context, encoding = self.format.finish, self.context, self._encoding
-        for _, (position, length, raw, blank) in frames:
-            if blank:
-                self.skipped += 1
-                continue
-            if raw is None:
+        for position, length, raw, _ in frames:
+            if not raw:
+                if raw is not None:
+                    self.skipped += 1
+                    continue
                 why = f"no end within {length} bytes"
                 items.append(Reject(Origin(journal, stream, position, length), Why.TOO_LONG, why, name))
                 continue

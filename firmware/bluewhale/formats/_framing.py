@@ -6,22 +6,16 @@ piece keeps the position of its beginning. The same bytes give the same frames h
 """
 
 import re
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from bluewhale.formats._layout import Blocks, Lines
 
-PAD = b"\0\r\n\f"
-_PAD = frozenset(PAD)
+PAD = b"\0"
 
 
-class Frame(NamedTuple):
-    """`raw` None = no end within the limit: the rest up to the next line end is left out."""
-
-    position: int
-    length: int
-    raw: bytes | None
-    blank: bool = False  # an empty line: counts as skipped, ends a block
+# Position of the first byte, length, the bytes, offset of the first byte in the source. No bytes: an empty
+# line. None: no end within the limit; the rest up to the next line end is left out.
+Frame = tuple[int, int, bytes | None, int]
 
 
 class LineFramer:
@@ -32,6 +26,7 @@ class LineFramer:
         self.limit = limit
         self.pending: bytes = state.get("pending", "").encode("latin-1")
         self.position: int = state.get("position", 0)  # of pending[0]
+        self.begun: int = state.get("begun", 0)  # its offset
         self.offset: int = state.get("offset", 0)  # of the next byte to come
         self.dropping: bool = state.get("dropping", False)  # inside a line that was too long
         self.after_cr: bool = state.get("after_cr", False)
@@ -40,67 +35,61 @@ class LineFramer:
         return {
             "pending": self.pending.decode("latin-1"),
             "position": self.position,
+            "begun": self.begun,
             "offset": self.offset,
             "dropping": self.dropping,
             "after_cr": self.after_cr,
         }
 
-    def feed(self, data: bytes, position: int) -> Iterator[tuple[int, Frame]]:
-        """(offset of the frame's first byte in the source, frame) for each line that ended."""
+    def feed(self, data: bytes, position: int) -> list[Frame]:
+        """A frame for each line that ended."""
+        frames: list[Frame] = []
         if not data:
-            return
-        at = 0
+            return frames
+        base = self.offset - position
         if self.after_cr and data[0] == 10:
-            at = 1
-        self.after_cr = data[-1] == 13
-        base = self.offset
-        self.offset += len(data)
-        for line in (data[at:] if at else data).splitlines(True):
-            size = len(line)
+            data, position = data[1:], position + 1
+        self.after_cr = data[-1:] == b"\r" if data else False
+        self.offset = base + position + len(data)
+        for line in data.splitlines(True):
             body = line.rstrip(b"\r\n")
-            ended = len(body) != size
-            if body[:1] in (b"\0", b"\f"):
-                lead = size - len(line.lstrip(b"\0\f"))
-                body = body.lstrip(b"\0\f")
+            size = len(body)
+            if size and not body[0]:
+                body = body.lstrip(PAD)
+            start = position + size - len(body)
+            if self.pending or self.dropping or size == len(line) or size > self.limit:
+                self._long_way(line, body, start, base + start, frames)
             else:
-                lead = 0
-            if self.pending or self.dropping or not ended or len(body) > self.limit:
-                yield from self._long_way(line, body, lead, ended, position + at, base + at)
-            elif body[-1:] == b"\0":
-                body = body.rstrip(b"\0\f")
-                yield base + at + lead, Frame(position + at + lead, len(body), body)
-            else:
-                yield base + at + lead, Frame(position + at + lead, len(body), body, not body)
-            at += size
+                if body and not body[-1]:
+                    body = body.rstrip(PAD)
+                frames.append((start, len(body), body, base + start))
+            position += len(line)
+        return frames
 
-    def _long_way(
-        self, line: bytes, body: bytes, lead: int, ended: bool, position: int, offset: int
-    ) -> Iterator[tuple[int, Frame]]:
+    def _long_way(self, line: bytes, body: bytes, start: int, offset: int, frames: list[Frame]) -> None:
         """A line that began in an earlier piece, has no end yet, or is too long."""
+        ended = line[-1:] in (b"\r", b"\n")
         if self.pending:
             body = self.pending + line.rstrip(b"\r\n")
-            start, begun = self.position, offset - len(self.pending)
-        else:
-            start, begun = position + lead, offset + lead
-        if not self.dropping and len(body) > self.limit:
-            yield begun, Frame(start, self.limit, None)
-            self.dropping = True
+            start, offset = self.position, self.begun
         if self.dropping:
-            self.pending = b""
             self.dropping = not ended
+        elif len(body) > self.limit:
+            frames.append((start, self.limit, None, offset))
+            self.pending, self.dropping = b"", not ended
         elif ended:
             self.pending = b""
-            body = body.rstrip(b"\0\f")
-            yield begun, Frame(start, len(body), body, not body)
+            body = body.rstrip(PAD)
+            frames.append((start, len(body), body, offset))
         else:
-            self.pending, self.position = body, start
+            self.pending, self.position, self.begun = body, start, offset
 
-    def close(self) -> Iterator[tuple[int, Frame]]:
+    def close(self) -> list[Frame]:
         """The source ended: what is left is framed as if it had an end."""
         body = self.pending.rstrip(PAD)
-        if body:
-            yield self.offset - len(self.pending), Frame(self.position, len(body), body)
+        frame = (self.position, len(body), body, self.begun)
         self.pending, self.dropping, self.after_cr = b"", False, False
+        return [frame] if body else []
 
 
 class BlockFramer:
@@ -114,46 +103,50 @@ class BlockFramer:
         self.last = re.compile(marks.last.encode()).match if marks.last else None
         self.single = re.compile(marks.single.encode()).match if marks.single else None
         self.block: list[bytes] = [line.encode("latin-1") for line in state.get("block", [])]
-        self.begun: tuple[int, int] = tuple(state.get("begun", (0, 0)))
+        self.begun: tuple[int, int] = tuple(state.get("block_begun", (0, 0)))
         self.end: int = state.get("end", 0)
 
     def state(self) -> dict[str, Any]:
         block = [line.decode("latin-1") for line in self.block]
-        return self.lines.state() | {"block": block, "begun": list(self.begun), "end": self.end}
+        return self.lines.state() | {"block": block, "block_begun": list(self.begun), "end": self.end}
 
-    def feed(self, data: bytes, position: int) -> Iterator[tuple[int, Frame]]:
-        for offset, frame in self.lines.feed(data, position):
-            yield from self._line(offset, frame)
+    def feed(self, data: bytes, position: int) -> list[Frame]:
+        frames: list[Frame] = []
+        for frame in self.lines.feed(data, position):
+            self._line(frame, frames)
+        return frames
 
-    def _line(self, offset: int, frame: Frame) -> Iterator[tuple[int, Frame]]:
-        raw = frame.raw
-        if raw is None or frame.blank or not raw.strip():
-            yield from self._flush()
-            yield offset, frame
+    def _line(self, frame: Frame, frames: list[Frame]) -> None:
+        position, length, raw, offset = frame
+        if raw is None or not raw.strip():
+            self._flush(frames)
+            frames.append(frame)
         elif self.start(raw):
-            yield from self._flush()
-            self.block, self.begun, self.end = [raw], (offset, frame.position), offset + frame.length
+            self._flush(frames)
+            self.block, self.begun, self.end = [raw], (position, offset), offset + length
         elif not self.block or (self.single and self.single(raw)):
-            yield offset, frame
-        elif offset + frame.length - self.begun[0] > self.limit:
+            frames.append(frame)
+        elif offset + length - self.begun[1] > self.limit:
             self.block = []
-            yield self.begun[0], Frame(self.begun[1], self.limit, None)
+            frames.append((self.begun[0], self.limit, None, self.begun[1]))
         else:
             self.block.append(raw)
-            self.end = offset + frame.length
+            self.end = offset + length
             if self.last and self.last(raw):
-                yield from self._flush()
+                self._flush(frames)
 
-    def _flush(self) -> Iterator[tuple[int, Frame]]:
+    def _flush(self, frames: list[Frame]) -> None:
         if self.block:
-            begun, position = self.begun
-            block, self.block = self.block, []
-            yield begun, Frame(position, self.end - begun, b"\n".join(block))
+            position, offset = self.begun
+            frames.append((position, self.end - offset, b"\n".join(self.block), offset))
+            self.block = []
 
-    def close(self) -> Iterator[tuple[int, Frame]]:
-        for offset, frame in self.lines.close():
-            yield from self._line(offset, frame)
-        yield from self._flush()
+    def close(self) -> list[Frame]:
+        frames: list[Frame] = []
+        for frame in self.lines.close():
+            self._line(frame, frames)
+        self._flush(frames)
+        return frames
 
 
 def framer(frames: Lines | Blocks, state: dict[str, Any] | None) -> LineFramer | BlockFramer:

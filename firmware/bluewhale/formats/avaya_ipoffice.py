@@ -49,71 +49,46 @@ LAYOUT = Delimited(
         code("_internal", 8, {"0": False, "1": True, "I": True}),
         text("correlation_id", 9, need=True, note="call id"),
         code("continues", 10, {"0": False, "1": True}, need=True, note="another record follows"),
-        text("party1", 11),
-        text("party1_name", 12),
-        text("party2", 13),
-        text("party2_name", 14),
-        number("hold_s", 15),
-        number("park_s", 16),
-        text("_auth_valid", 17),
+        text("extra.party1", 11),
+        text("extra.party1_name", 12),
+        text("extra.party2", 13),
+        text("extra.party2_name", 14),
+        text("extra.hold_s", 15, blank=("0",)),
+        text("extra.park_s", 16, blank=("0",)),
         text("auth_code", 18, blank=("n/u",)),
-        text("user_charged", 19),
-        text("call_charge", 20),
-        text("charge_currency", 21),
-        text("call_units", 23),
-        text("targeting_cause", 27, note="who and why: U XfP, HG fb, U MT ..."),
-        text("targeter", 28),
-        text("targeted", 29),
+        text("extra.user_charged", 19),
+        text("extra.call_charge", 20),
+        text("extra.charge_currency", 21),
+        text("extra.call_units", 23),
+        text("extra.targeting_cause", 27, note="who and why: U XfP, HG fb, U MT ..."),
+        text("extra.targeter", 28),
+        text("extra.targeted", 29),
     ),
     least=17,
     most=60,
     shape=r"\d{4}/\d\d?/\d\d? \d\d:\d\d",
 )
 
-EXTRA = (
-    "party1",
-    "party1_name",
-    "party2",
-    "party2_name",
-    "user_charged",
-    "call_charge",
-    "charge_currency",
-    "call_units",
-    "targeting_cause",
-    "targeter",
-    "targeted",
-)
-
 
 def finish(row: Row, context: Context) -> Row:
-    take = row.pop
-    way, internal = take("_way"), take("_internal", False)
-    take("_auth_valid", None)
+    way, internal = row.pop("_way"), row.pop("_internal", False)
     row["answered"] = row["talk_s"] > 0
-    called = take("_called", None)
-    if "called" not in row and called:
-        row["called"] = called
-    extra = {name: take(name) for name in EXTRA if name in row}
-    if called and called != row["called"]:
+    extra = row.setdefault("extra", {})
+    called = row.pop("_called", None)
+    if called and row.setdefault("called", called) != called:
         extra["called_number"] = called
-    if hold := take("hold_s", 0):
-        extra["hold_s"] = str(hold)
-    if park := take("park_s", 0):
-        extra["park_s"] = str(park)
-    row["extra"] = extra
     one, two = extra.get("party1", ""), extra.get("party2", "")
-    for party in (one, two):
-        if party[:1] == "E":
-            row["extension"] = party[1:]
-            break
-    if one[:1] == "T" and two[:1] == "T":
-        # party 1 is the far end of an incoming leg and the near end of an outgoing one
-        row["direction"] = "tandem"
-        row["trunk_in"], row["trunk"] = (two, one) if way == "incoming" else (one, two)
-        return row
+    if one[:1] == "E":
+        row["extension"] = one[1:]
+    elif two[:1] == "E":
+        row["extension"] = two[1:]
     row["direction"] = "internal" if internal else way
     if two[:1] == "T":
         row["trunk"] = two
+        if one[:1] == "T":
+            # party 1 is the far end of an incoming leg and the near end of an outgoing one
+            row["direction"] = "tandem"
+            row["trunk_in"], row["trunk"] = (two, one) if way == "incoming" else (one, two)
     elif one[:1] == "T":
         row["trunk"] = one
     return row
