@@ -1,0 +1,106 @@
+"""The alarms of the box: which there are, which should stand now, and what has to be raised or cleared. Pure.
+
+An alarm's key names the one thing that is wrong ("feed/main/lost"); while it stands, no second one with that
+key is raised. `what` is the code others translate by; `params` fills its text.
+"""
+
+import enum
+from typing import NamedTuple
+
+from bluewhale.health.feeds import FeedState
+from bluewhale.health.levels import DiskState
+from bluewhale.health.processes import RoleState
+
+
+class Severity(enum.StrEnum):
+    WARNING = "warning"
+    MAJOR = "major"
+    CRITICAL = "critical"
+
+
+class Sort(NamedTuple):
+    severity: Severity
+    text: str  # English; {names} are filled from params
+
+
+CATALOGUE: dict[str, Sort] = {
+    "feed-lost": Sort(Severity.MAJOR, "Feed {feed} is lost: {detail}"),
+    "feed-stale": Sort(Severity.WARNING, "Feed {feed} has sent nothing for longer than ever before"),
+    "feed-rejects": Sort(Severity.WARNING, "Feed {feed} sends data that cannot be read"),
+    "role-down": Sort(Severity.CRITICAL, "Role {role} does not run"),
+    "role-hung": Sort(Severity.CRITICAL, "Role {role} does not answer"),
+    "role-restarts": Sort(Severity.MAJOR, "Role {role} keeps restarting"),
+    "backlog": Sort(Severity.WARNING, "Received records wait to be rated"),
+    "ledger-stuck": Sort(Severity.MAJOR, "Rating does not go on although records wait"),
+    "journal-full": Sort(Severity.CRITICAL, "The journal takes no records: the disk is full"),
+    "disk-low": Sort(Severity.WARNING, "Little disk space is left"),
+    "disk-full": Sort(Severity.CRITICAL, "The disk is full"),
+    "memory-low": Sort(Severity.WARNING, "Little memory is left"),
+}
+
+
+class Wanted(NamedTuple):
+    """An alarm that should stand."""
+
+    what: str
+    params: dict[str, str]
+
+
+class Facts(NamedTuple):
+    """What the alarms are decided from. feeds: name -> (state, detail, unreadable); roles: name -> (state,
+    hung for long, keeps restarting)."""
+
+    feeds: dict[str, tuple[FeedState, str, bool]]
+    roles: dict[str, tuple[RoleState, bool, bool]]
+    backlog: bool
+    stuck: bool
+    journal_full: bool
+    disk: DiskState
+    memory_low: bool
+
+
+def text(what: str, params: dict[str, str]) -> str:
+    """The alarm in English; a code of a later version is shown as it is."""
+    if what not in CATALOGUE:
+        return what
+    return CATALOGUE[what].text.format_map(_Filled(params)).rstrip(": ")
+
+
+class _Filled(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def wanted(facts: Facts) -> dict[str, Wanted]:
+    """key -> the alarm that should stand now."""
+    stand: dict[str, Wanted] = {}
+    for name, (state, detail, unreadable) in facts.feeds.items():
+        if state is FeedState.LOST:
+            stand[f"feed/{name}/lost"] = Wanted("feed-lost", {"feed": name, "detail": detail})
+        elif state is FeedState.STALE:
+            stand[f"feed/{name}/stale"] = Wanted("feed-stale", {"feed": name})
+        if unreadable:
+            stand[f"feed/{name}/rejects"] = Wanted("feed-rejects", {"feed": name})
+    for role, (role_state, hung, restarts) in facts.roles.items():
+        if role_state is RoleState.DOWN:
+            stand[f"role/{role}/down"] = Wanted("role-down", {"role": role})
+        if hung:
+            stand[f"role/{role}/hung"] = Wanted("role-hung", {"role": role})
+        if restarts:
+            stand[f"role/{role}/restarts"] = Wanted("role-restarts", {"role": role})
+    for what, stands in (
+        ("backlog", facts.backlog),
+        ("ledger-stuck", facts.stuck),
+        ("journal-full", facts.journal_full),
+        ("disk-low", facts.disk is DiskState.LOW),
+        ("disk-full", facts.disk is DiskState.FULL),
+        ("memory-low", facts.memory_low),
+    ):
+        if stands:
+            stand[what] = Wanted(what, {})
+    return stand
+
+
+def changes(standing: set[str], should: set[str]) -> tuple[list[str], list[str]]:
+    """(keys to raise, keys to clear), sorted."""
+    return sorted(should - standing), sorted(standing - should)
