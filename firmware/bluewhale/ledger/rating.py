@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from bluewhale.ledger import money
-from bluewhale.ledger.plan import DAY_S, Plan
+from bluewhale.ledger.plan_records import DAY_S, Plan
 from bluewhale.ledger.tariff import NO_RATE, Stretch, Tariff, date_of, holding, tariffs
 
 MAX_TALK_S = 10**8  # three years: longer is no call

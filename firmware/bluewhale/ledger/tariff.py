@@ -13,7 +13,7 @@ from math import lcm
 
 import msgspec
 
-from bluewhale.ledger.plan import DAY_S, EPOCH, EVER, Band, Rate
+from bluewhale.ledger.plan_records import DAY_S, EPOCH, EVER, Band, Rate
 
 _DAYS_KEPT = 512
 NO_RATE = -1
