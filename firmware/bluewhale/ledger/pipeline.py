@@ -37,7 +37,8 @@ from bluewhale.model import (
 
 
 class State(msgspec.Struct):
-    """The fold's whole memory. `month` is that of journal time; `watermark` the end of the last record read."""
+    """The fold's whole memory. `watermark`: the ends of the last records read. `month`: YYYYMM of journal time of the
+    last line, looked at again from `month_checked_us` on."""
 
     journal: str
     fold_version: str
@@ -51,6 +52,7 @@ class State(msgspec.Struct):
     next_seq: int
     now_us: int
     month: int
+    month_checked_us: int
     desks: dict[str, lines.Desk]  # by feed; made anew after each owner's change
 
 
@@ -93,7 +95,7 @@ def restore(saved: Saved, zone: str, journal: str, fold_version: str) -> State:
         return State(
             journal=journal, fold_version=fold_version, zone=zone, clock=journal_time.Clock(),
             owner=Owner({}, {}), book=attribute.new_book(zone), feeds={}, sources={}, watermark={},
-            next_seq=1, now_us=0, month=0, desks={},
+            next_seq=1, now_us=0, month=0, month_checked_us=0, desks={},
         )  # fmt: skip
     memory = msgspec.json.decode(saved.state, type=_Memory)
     book = (
@@ -114,7 +116,7 @@ def restore(saved: Saved, zone: str, journal: str, fold_version: str) -> State:
         journal=journal, fold_version=fold_version, zone=memory.zone, clock=memory.clock,
         owner=Owner(settings, memory.seen), book=book, feeds=feeds, sources=sources,
         watermark=dict(saved.watermark), next_seq=saved.next_seq, now_us=memory.now_us, month=memory.month,
-        desks={},
+        month_checked_us=0, desks={},
     )  # fmt: skip
 
 
@@ -130,8 +132,10 @@ def advance(state: State, records: Iterable[Record]) -> Step:
         kind = record.kind
         if kind is Kind.CHUNK:
             feed = _feed(state, out, parse.feed_of(record.source))
+            # dates are inferred from the receive time; a clock nobody vouches for is worth less than journal time
+            at_us = record.real_us if record.synced else now
             found = parse.chunk(
-                feed, state.sources, state.journal, record.source, record.payload, record.data_position, now
+                feed, state.sources, state.journal, record.source, record.payload, record.data_position, at_us
             )
             out.touched.add(record.source)
             _take(state, out, feed, found)
@@ -203,7 +207,8 @@ def _take(state: State, out: _Out, feed: Feed, found: list[Found]) -> None:
             if type(item) is Leg:
                 made = _line(state, feed, item, at_us)
                 if type(made) is Line:
-                    _month(state, step)
+                    if state.now_us >= state.month_checked_us:
+                        _month(state, step)
                     step.lines.append(made)
                     state.next_seq += 1
                     stats.legs += 1
@@ -235,11 +240,11 @@ def _line(state: State, feed: Feed, leg: Leg, at_us: int) -> Line | Reject:
 
 def _month(state: State, step: Step) -> None:
     """Segments end where a month of journal time does; the store is told with which line."""
-    month = wall.at("UTC", state.now_us).day // 100
-    if month != state.month:
-        if state.month:
-            step.rolls.append(state.next_seq)
-        state.month = month
+    day = wall.at("UTC", state.now_us).day
+    if state.month and day // 100 != state.month:
+        step.rolls.append(state.next_seq)
+    state.month = day // 100
+    state.month_checked_us = state.now_us // wall.DAY_US * wall.DAY_US + wall.DAY_US
 
 
 def _reject(state: State, step: Step, feed: Feed, source: str, at_us: int, item: Item | Line) -> None:
