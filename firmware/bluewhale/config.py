@@ -54,9 +54,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     roles: tuple[str, ...] = ("capture", "ledger", "health", "web", "snmp")
     zone: str = "UTC"  # zone of the site "main" until the owner says otherwise
     log_level: str = "info"
-    sample: bool = (
-        True  # a first start with an empty journal sets up the sample plan and the feed on port 9000
-    )
+    sample: str = "tcp-listen:9000"  # an empty box gets the sample plan and this feed; empty = neither
     web: Web = Web()
     snmp: Snmp = Snmp()
     journal: Journal = Journal()
