@@ -78,11 +78,11 @@ def chunk(
 ) -> list[Found]:
     """Bytes of a source. Returns what they, and bytes held before, came to."""
     source = sources.get(name)
-    if source is None or source.ended:
-        if source is not None:
-            source.ended = False
-        else:
-            source = sources[name] = Source(feed.name, _decoder(feed, journal))
+    if source is None:
+        source = sources[name] = Source(feed.name)
+    source.ended = False
+    if source.decoder is None and not source.held:
+        source.decoder, source.skipped = _decoder(feed, journal), 0
     decoder = source.decoder
     if decoder is not None:
         found = [Found(name, at_us, decoder.feed(data, position, at_us))]
@@ -126,53 +126,67 @@ def tick(feed: Feed, sources: Sources, journal: str, at_us: int) -> list[Found]:
 def start(feed: Feed, sources: Sources, journal: str) -> list[Found]:
     """The format is known: all held bytes are read in the order they came."""
     found = []
-    mine = [(name, source) for name, source in sources.items() if source.feed == feed.name and source.held]
-    for _, source in mine:
-        source.decoder = _decoder(feed, journal)
-        source.skipped = 0
-    held = sorted((chunk.position, name) for name, source in mine for chunk in source.held)
-    waiting = {name: iter(source.held) for name, source in mine}
-    last = {name: source.held[-1].at_us for name, source in mine}
-    for _, name in held:
-        piece, source = next(waiting[name]), sources[name]
-        assert source.decoder is not None
-        found.append(Found(name, piece.at_us, source.decoder.feed(piece.data, piece.position, piece.at_us)))
-    for name, source in mine:
-        source.held = []
+    mine = [name for name in _of(feed, sources) if sources[name].held]
+    for name in mine:
+        sources[name].decoder, sources[name].skipped = _decoder(feed, journal), 0
+    pieces = sorted((piece.position, name, piece) for name in mine for piece in sources[name].held)
+    for position, name, piece in pieces:
+        decoder = sources[name].decoder
+        assert decoder is not None
+        found.append(Found(name, piece.at_us, decoder.feed(piece.data, position, piece.at_us)))
+    for name in mine:
+        source = sources[name]
         assert source.decoder is not None
         if source.ended:
-            found.append(Found(name, last[name], source.decoder.close(last[name])))
-        _count_skips(feed, source, source.decoder)
-        if source.ended:
+            at_us = source.held[-1].at_us
+            found.append(Found(name, at_us, source.decoder.close(at_us)))
             del sources[name]
+        source.held = []
+        _count_skips(feed, source, source.decoder)
     feed.held = feed.retry_at = feed.ticks = 0
     return found
 
 
-def set_up(feed: Feed, sources: Sources, journal: str, at_us: int) -> list[Found]:
-    """The feed's setting changed: what its sources hold is read to the end with the old one, then anew."""
-    old = feed.format
+def set_up(feed: Feed, sources: Sources, journal: str, setting: FeedSetting, at_us: int) -> list[Found]:
+    """The feed's setting, or the owner's word about its format, changed.
+
+    If its bytes are to be read otherwise now, what its sources hold is read to the end as before.
+    """
+    before = (feed.format, feed.setting.options)
+    feed.setting = setting
+    owners = feed.confirmed if setting.format == AUTO else setting.format
+    feed.format = owners or feed.format
+    if (feed.format, setting.options) == before:
+        _told(feed, owners)
+        return []
     found = []
-    for name, source in sources.items():
-        if source.feed == feed.name and source.decoder is not None:
+    for name in _of(feed, sources):
+        source = sources[name]
+        if source.decoder is not None:
             found.append(Found(name, at_us, source.decoder.close(at_us)))
             _count_skips(feed, source, source.decoder)
             source.decoder = None
-    wanted = feed.setting.format if feed.setting.format != AUTO else feed.confirmed or old
-    feed.format = wanted
-    if wanted != old:
+    if feed.format != before[0]:
         feed.dialect = {}
-    if wanted is not None and _decoder(feed, journal) is None:
+    if _decoder(feed, journal) is None:
         feed.format = None
-    if feed.format is None:
         return found
-    if feed.format != old or feed.setting.format != AUTO or feed.confirmed:
-        feed.stats.sure, feed.stats.evidence = True, "set by the owner"
-    feed.stats.format = feed.format
-    for source in sources.values():
-        if source.feed == feed.name and not source.held:
-            source.decoder, source.skipped = _decoder(feed, journal), 0
+    _told(feed, owners)
+    for name in _of(feed, sources):
+        if not sources[name].held:
+            sources[name].decoder, sources[name].skipped = _decoder(feed, journal), 0
     return found + start(feed, sources, journal)
+
+
+def _told(feed: Feed, owners: str | None) -> None:
+    """What is shown of a feed whose format the owner named."""
+    if owners:
+        feed.stats.format, feed.stats.sure, feed.stats.evidence = owners, True, "set by the owner"
+
+
+def _of(feed: Feed, sources: Sources) -> list[str]:
+    """The feed's sources by name: the order of a dict would not survive a restart."""
+    return sorted(name for name, source in sources.items() if source.feed == feed.name)
 
 
 def save(source: Source) -> SavedSource:
@@ -204,12 +218,8 @@ def _decoder(feed: Feed, journal: str) -> Decoder | None:
 
 
 def _guesses(feed: Feed, sources: Sources) -> list[Guess]:
-    held = [
-        b"".join(piece.data for piece in source.held)
-        for source in sources.values()
-        if source.feed == feed.name and source.held
-    ]
-    return detect(held)
+    held = [[piece.data for piece in sources[name].held] for name in _of(feed, sources)]
+    return detect([b"".join(pieces) for pieces in held if pieces])
 
 
 def _decide(feed: Feed, guess: Guess) -> bool:
@@ -232,13 +242,12 @@ def _settle(feed: Feed, sources: Sources, journal: str, at_us: int, *, patient: 
     )
     if guesses and not patient:
         return []
-    ended = [name for name, source in sources.items() if source.feed == feed.name and source.ended]
-    return _undetected(feed, sources, ended)
+    return _undetected(feed, sources, [name for name in _of(feed, sources) if sources[name].ended])
 
 
 def _overflow(feed: Feed, sources: Sources) -> list[Found]:
-    """More than can be held: the best candidate if there is any, else all of it is rejected."""
-    return _undetected(feed, sources, [name for name, s in sources.items() if s.feed == feed.name and s.held])
+    """More than can be held: all of it is rejected, the journal has it."""
+    return _undetected(feed, sources, [name for name in _of(feed, sources) if sources[name].held])
 
 
 def _undetected(feed: Feed, sources: Sources, names: list[str]) -> list[Found]:

@@ -272,9 +272,10 @@ def _link(state: State, out: _Out, record: Record) -> None:
     if link.event == "open":
         feed = _feed(state, out, name, link.declared)
         if link.declared is not None and link.declared != feed.setting:
-            feed.setting = link.declared
             state.desks.clear()
-            _take(state, out, feed, parse.set_up(feed, state.sources, state.journal, state.now_us))
+            found = parse.set_up(feed, state.sources, state.journal, link.declared, state.now_us)
+            _take(state, out, feed, found)
+            out.touched.update(name for name, source in state.sources.items() if source.feed == feed.name)
     elif link.event in ("closed", "lost") and record.source in state.sources:
         out.touched.add(record.source)
         feed = _feed(state, out, name)
@@ -297,9 +298,10 @@ def _owner(state: State, out: _Out, record: Record) -> None:
         out.step.directory += owner_fold.directory_rows(change.value)
     if change.kind in ("feed", "format") and change.value is not None:
         feed = _feed(state, out, change.key)
-        out.counted.add(feed.name)
+        setting = feed.setting
         if change.kind == "feed":
-            feed.setting = msgspec.convert(change.value, FeedSetting)
+            setting = msgspec.convert(change.value, FeedSetting)
         else:
             feed.confirmed = msgspec.convert(change.value, dict[str, str])["format"]
-        _take(state, out, feed, parse.set_up(feed, state.sources, state.journal, state.now_us))
+        _take(state, out, feed, parse.set_up(feed, state.sources, state.journal, setting, state.now_us))
+        out.touched.update(name for name, source in state.sources.items() if source.feed == feed.name)

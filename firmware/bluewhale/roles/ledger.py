@@ -13,6 +13,7 @@ import msgspec
 
 from bluewhale.config import Config
 from bluewhale.journal import client, reader
+from bluewhale.journal.format import NO_JOURNAL
 from bluewhale.ledger import pipeline, settings
 from bluewhale.model import Record, Step
 from bluewhale.roles.fold_versions import fold_version
@@ -70,7 +71,7 @@ class Ledger:
 
     def _open(self) -> None:
         """Loads the fold's state once there is a journal."""
-        if self.state is not None or not self.ends.journal:
+        if self.state is not None or self.ends.journal == NO_JOURNAL:
             return
         saved = self.store.load()
         if saved.journal and saved.journal != self.ends.journal:
