@@ -51,6 +51,8 @@ class State(msgspec.Struct):
     watermark: dict[str, int]
     next_seq: int
     now_us: int
+    unassigned: int  # lines nobody's, since the journal began
+    unpriced: int
     month: int
     month_checked_us: int
     desks: dict[str, lines.Desk]  # by feed; made anew after each owner's change
@@ -72,12 +74,16 @@ class _Feed(msgspec.Struct, omit_defaults=True):
 class _Memory(msgspec.Struct):
     """The part of the state that is saved with every step."""
 
+    journal: str
+    next_seq: int
     zone: str
     clock: journal_time.Clock
     feeds: dict[str, _Feed]
     seen: dict[str, tuple[str, str | None]]
     now_us: int
     month: int
+    unassigned: int
+    unpriced: int
 
 
 class _Out(msgspec.Struct):
@@ -95,7 +101,8 @@ def restore(saved: Saved, zone: str, journal: str, fold_version: str) -> State:
         return State(
             journal=journal, fold_version=fold_version, zone=zone, clock=journal_time.Clock(),
             owner=Owner({}, {}), book=attribute.new_book(zone), feeds={}, sources={}, watermark={},
-            next_seq=1, now_us=0, month=0, month_checked_us=0, desks={},
+            next_seq=1, now_us=0, unassigned=0, unpriced=0, month=0,
+            month_checked_us=0, desks={},
         )  # fmt: skip
     memory = msgspec.json.decode(saved.state, type=_Memory)
     book = (
@@ -111,11 +118,12 @@ def restore(saved: Saved, zone: str, journal: str, fold_version: str) -> State:
     sources = {}
     for name in sorted(saved.sources):
         kept = msgspec.json.decode(saved.sources[name], type=parse.SavedSource)
-        sources[name] = parse.restore(kept, feeds[kept.feed], journal)
+        sources[name] = parse.restore(kept, feeds[kept.feed], memory.journal)
     return State(
-        journal=journal, fold_version=fold_version, zone=memory.zone, clock=memory.clock,
+        journal=memory.journal, fold_version=fold_version, zone=memory.zone, clock=memory.clock,
         owner=Owner(settings, memory.seen), book=book, feeds=feeds, sources=sources,
-        watermark=dict(saved.watermark), next_seq=saved.next_seq, now_us=memory.now_us, month=memory.month,
+        watermark=dict(saved.watermark), next_seq=memory.next_seq, now_us=memory.now_us, unassigned=memory.unassigned,
+        unpriced=memory.unpriced, month=memory.month,
         month_checked_us=0, desks={},
     )  # fmt: skip
 
@@ -147,8 +155,38 @@ def advance(state: State, records: Iterable[Record]) -> Step:
             for feed in state.feeds.values():
                 if feed.held:
                     _take(state, out, feed, parse.tick(feed, state.sources, state.journal, now))
+        elif kind is Kind.MARK and begins_journal(state.journal, record):
+            _end_journal(state, out, record)
         state.watermark[record.stream] = record.position + record.size
     return _finish(state, out, book)
+
+
+class _Mark(msgspec.Struct):
+    event: str = ""
+    journal: str = ""
+
+
+def begins_journal(journal: str, record: Record) -> bool:
+    """True for the record with which another journal goes on where `journal` stopped: a restored or copied
+    box. A batch must end with it, since a step's lines are of one journal."""
+    return record.kind is Kind.MARK and _mark(record).journal not in ("", journal)
+
+
+def _mark(record: Record) -> _Mark:
+    try:
+        mark = msgspec.json.decode(record.payload, type=_Mark)
+    except msgspec.DecodeError:
+        return _Mark()
+    return mark if mark.event == "start" else _Mark()
+
+
+def _end_journal(state: State, out: _Out, record: Record) -> None:
+    """No connection of the old box goes on in the new journal; lines count from 1 there."""
+    for name in sorted(state.sources):
+        out.touched.add(name)
+        feed = state.feeds[state.sources[name].feed]
+        _take(state, out, feed, parse.close(feed, state.sources, state.journal, name, state.now_us))
+    state.journal, state.next_seq = _mark(record).journal, 1
 
 
 def _empty_step(state: State) -> Step:
@@ -170,9 +208,15 @@ def _finish(state: State, out: _Out, book: attribute.Book) -> Step:
     if state.book is not book:
         step.book = msgspec.json.encode(attribute.dump(state.book))
     step.postings = posting.post(step.lines)
+    for line in step.lines:
+        if not line.department:
+            state.unassigned += 1
+        if line.unpriced is not None:
+            state.unpriced += 1
     step.state = _memory(state)
     step.watermark = dict(state.watermark)
-    step.journal_time_us, step.next_seq = state.now_us, state.next_seq
+    step.journal_time_us = state.now_us
+    step.next_seq = step.lines[-1].seq + 1 if step.lines else state.next_seq
     return step
 
 
@@ -181,8 +225,13 @@ def _memory(state: State) -> bytes:
         name: _Feed(f.id, f.setting, f.format, f.dialect, f.confirmed, f.held, f.retry_at, f.ticks)
         for name, f in state.feeds.items()
     }
-    memory = _Memory(state.zone, state.clock, feeds, state.owner.seen, state.now_us, state.month)
-    return msgspec.json.encode(memory)
+    return msgspec.json.encode(
+        _Memory(
+            journal=state.journal, next_seq=state.next_seq, zone=state.zone, clock=state.clock, feeds=feeds,
+            seen=state.owner.seen, now_us=state.now_us, month=state.month,
+            unassigned=state.unassigned, unpriced=state.unpriced,
+        )
+    )  # fmt: skip
 
 
 def _feed(state: State, out: _Out, name: str, setting: FeedSetting | None = None) -> Feed:

@@ -6,7 +6,7 @@ calls and ledger.db.
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from bluewhale.config import Config
 from bluewhale.journal import client, reader
 from bluewhale.journal.format import NO_JOURNAL
 from bluewhale.ledger import pipeline, settings
-from bluewhale.model import Record, Step
+from bluewhale.model import FEED, OWNER, Record, Step
 from bluewhale.roles.fold_versions import fold_version
 from bluewhale.roles.heart import Heart, write_atomic
 from bluewhale.roles.ledger_lock import locked
@@ -53,7 +53,6 @@ class Ledger:
         self.state: pipeline.State | None = None
         self.ends = reader.ends(config.journal_dir)
         self.damage = {"count": 0, "bytes": 0}
-        self.lines = 0
 
     def run(self) -> None:
         try:
@@ -74,14 +73,9 @@ class Ledger:
         if self.state is not None or self.ends.journal == NO_JOURNAL:
             return
         saved = self.store.load()
-        if saved.journal and saved.journal != self.ends.journal:
-            raise WrongJournal(
-                f"{self.config.ledger_db} was made from journal {saved.journal}, this one is {self.ends.journal}:"
-                " move calls/ and ledger.db away to make them anew"
-            )
-        version = fold_version()
-        self.state = pipeline.restore(saved, self.config.zone, self.ends.journal, version)
-        self.lines = saved.next_seq - 1
+        state = pipeline.restore(saved, self.config.zone, first_journal(self.config), fold_version())
+        check_journal(self.config, state, self.ends)
+        self.state = state
         self._publish_settings()
         gc.collect()
         gc.freeze()  # the book and the tables do not change: no collection walks them again
@@ -104,7 +98,7 @@ class Ledger:
             return False
         records = reader.merged(self.config.journal_dir, dict(state.watermark), self.ends)
         worked = False
-        for batch in batches(records, self._damaged):
+        for batch in batches(records, state, self._damaged):
             self._commit(pipeline.advance(state, batch))
             worked = True
             self.heart.beat(self._status())
@@ -123,7 +117,6 @@ class Ledger:
                 self.heart.beat(self._status())
                 if self.heart.stop.wait(1.0):
                     raise
-        self.lines = step.next_seq - 1
         if any(setting.kind in PUBLISH_ON for setting in step.settings):
             self._publish_settings()
 
@@ -155,20 +148,47 @@ class Ledger:
         status: dict[str, Any] = {
             "ends": {"feed": self.ends.feed, "owner": self.ends.owner},
             "backlog_bytes": self._backlog(),
-            "lines": self.lines,
-            "calls": self.lines,
             "damage": dict(self.damage),
         }
         if state is not None:
             status["watermark"] = dict(state.watermark)
             status["journal_time_us"] = state.now_us
             status["feeds"] = {name: msgspec.to_builtins(feed.stats) for name, feed in state.feeds.items()}
+            status["unassigned"], status["unpriced"] = state.unassigned, state.unpriced
+            status["lines"] = status["calls"] = sum(feed.stats.legs for feed in state.feeds.values())
             status["rejects"] = sum(feed.stats.rejects for feed in state.feeds.values())
         return status
 
 
-def batches(records: Iterator[Record | reader.Damage], damaged: Any) -> Iterator[list[Record]]:
-    """Records in lists that are neither too many nor too large; damage goes to `damaged`."""
+def first_journal(config: Config) -> str:
+    """The journal that wrote the first record: a copied box has others after it."""
+    return next(
+        journal
+        for stream in (FEED, OWNER)
+        if (journal := reader.journal_at(config.journal_dir, stream, 0)) != NO_JOURNAL
+    )
+
+
+def check_journal(config: Config, state: pipeline.State, ends: reader.Ends) -> None:
+    """What the store holds must have been made from this journal. Raises WrongJournal."""
+    mark = state.watermark
+    stream = FEED if mark.get(FEED) else OWNER
+    if not mark.get(stream):
+        return
+    found = reader.journal_at(config.journal_dir, stream, mark[stream] - 1)
+    if found != state.journal or any(position > ends.of(name) for name, position in mark.items()):
+        raise WrongJournal(
+            f"{config.ledger_db} was made from journal {state.journal} up to {mark}, which {config.journal_dir} does"
+            " not hold: move calls/ and ledger.db away to make them anew"
+        )
+
+
+def batches(
+    records: Iterator[Record | reader.Damage],
+    state: pipeline.State,
+    damaged: Callable[[reader.Damage], None],
+) -> Iterator[list[Record]]:
+    """Records in lists neither too many nor too large, each of one journal; damage goes to `damaged`."""
     batch: list[Record] = []
     size = 0
     for record in records:
@@ -177,7 +197,11 @@ def batches(records: Iterator[Record | reader.Damage], damaged: Any) -> Iterator
             continue
         batch.append(record)
         size += record.size
-        if size >= BATCH_BYTES or len(batch) >= BATCH_RECORDS:
+        if (
+            size >= BATCH_BYTES
+            or len(batch) >= BATCH_RECORDS
+            or pipeline.begins_journal(state.journal, record)
+        ):
             yield batch
             batch, size = [], 0
     if batch:
