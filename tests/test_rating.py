@@ -3,7 +3,6 @@
 import time
 from datetime import datetime, timedelta
 from importlib.resources import files
-from itertools import cycle
 
 import pytest
 
@@ -329,38 +328,33 @@ def test_every_charge_fits_64_bits():
     assert charge(plan_of(top), "1", NOON, 10**40) is None
 
 
-def _us_a_call(work, count: int) -> float:
-    """The best of several tries: others share this machine."""
-    best = 1e9
+def _us_a_call(plan, called: list[str], talk_s: int, count: int = 300) -> float:
+    """CPU of one call, the best of several tries: others share this machine."""
+    best, at = 1e9, wall_us("2026-01-05T10:00")
     for _ in range(9):
+        numbers = [called[n % len(called)] for n in range(count)]
         begin = time.process_time()
-        for _ in range(count):
-            work()
+        for number in numbers:
+            rating.charge_micros(plan, number, at, talk_s)
         best = min(best, (time.process_time() - begin) / count)
     return best * 1e6
 
 
-def test_ten_hours_take_no_longer_than_ten_seconds():
+@pytest.mark.parametrize("called", ["+861062345678", "+8675512345678"])
+def test_ten_hours_take_no_longer_than_ten_seconds(called):
     plan = shipped("china-telecom-sample")
-    at = wall_us("2026-01-05T10:00")
-    for called in ("+861062345678", "+8675512345678"):
-        short, long = (
-            _us_a_call(lambda s=s: rating.charge_micros(plan, called, at, s), 300) for s in (10, 36000)
-        )
-        assert long < 2 * short + 2, (called, short, long)
+    short, long = (_us_a_call(plan, [called], talk_s) for talk_s in (10, 36000))
+    assert long < 2 * short + 2, (short, long)
 
 
 def test_fifty_thousand_prefixes_take_no_longer_than_fifty():
-    def big(count):
-        return plan_of(*(rate(f"+{1000 + n}") for n in range(count)), rate("+"))
-
     times = []
-    for plan in (big(50), big(50_000)):
+    for count in (50, 50_000):
+        plan = plan_of(*(rate(f"+{1000 + n}") for n in range(count)), rate("+"))
         numbers = [f"+{1000 + n * 7 % 50_000}555" for n in range(50_000)]
         for number in numbers:  # a prefix is made ready once, when a call first needs it
             rating.charge_micros(plan, number, 0, 61)
-        numbers = cycle(numbers)
-        times.append(_us_a_call(lambda: rating.charge_micros(plan, next(numbers), 0, 61), 400))
+        times.append(_us_a_call(plan, numbers, 61, 5000))
     assert times[1] < 3 * times[0] + 5, times
 
 

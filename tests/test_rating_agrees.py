@@ -8,10 +8,10 @@ import random
 from datetime import datetime, timedelta
 
 import pytest
-from slow_rater import random_call, random_plan, slow_charge
 
 from bluewhale.ledger import plan as plan_files
 from bluewhale.ledger import rating
+from slow_rater import random_call, random_plan, slow_charge
 
 RATINGS = int(os.environ.get("RATINGS", "20000"))
 SEED = int(os.environ.get("RATINGS_SEED", "5"))

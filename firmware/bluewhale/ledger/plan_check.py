@@ -47,7 +47,11 @@ def check(plan: Plan) -> list[Fault]:
     for at, band in enumerate(plan.bands):
         if band.name not in used:
             found.append(Fault(f"band[{at}]", f'no rate uses the band "{band.name}"'))
-    return sorted(found, key=lambda fault: [int(n) for n in re.findall("[0-9]+", fault.path)])
+    return sorted(found, key=_place)
+
+
+def _place(fault: Fault) -> tuple[str, list[int], str]:
+    return fault.path.partition("[")[0], [int(n) for n in re.findall("[0-9]+", fault.path)], fault.path
 
 
 def _kinds_of_day(plan: Plan) -> list[int]:
