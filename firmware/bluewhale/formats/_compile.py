@@ -166,6 +166,7 @@ def _fixed(layout: Fixed) -> Read:
     width = max([end for _, end in spans] + [gap + 1 for gap in gaps])
 
     def read(text: str, memory: dict[str, Any]) -> Row:
+        text = text.rstrip()
         if not least <= len(text) <= most:
             raise Fault(Why.FOREIGN, f"{len(text)} characters, not {least} to {most}")
         padded = text.ljust(width)
@@ -191,31 +192,32 @@ def _pattern(layout: Pattern) -> Read:
 
 
 def _block(layout: Block) -> Read:
-    reads = [_pattern(pattern) for pattern in layout.lines]
+    head, *rest = [_pattern(pattern) for pattern in layout.lines]
 
-    def one(line: str, memory: dict[str, Any]) -> Row | None:
-        fault: Fault | None = None
-        for read in reads:
+    def later(line: str, memory: dict[str, Any]) -> Row | None:
+        fault = Fault(Why.FOREIGN, f"no line of this block: {line[:60]!r}")
+        for read in rest:
             try:
                 return read(line, memory)
             except Fault as other:
-                if fault is None or fault.why is Why.FOREIGN:
+                if other.why is not Why.FOREIGN:
                     fault = other
-        if layout.others and fault is not None and fault.why is Why.FOREIGN:
-            return None
-        raise fault or Fault(Why.FOREIGN, "the block is empty")
+        raise fault
 
     def read(text: str, memory: dict[str, Any]) -> Row:
-        row: Row = {}
-        for at, line in enumerate(text.split("\n")):
+        first, *lines = text.split("\n")
+        row = head(first.strip(), memory) or {}
+        for at, line in enumerate(lines):
             try:
-                values = one(line.strip(), memory) or {}
+                values = later(line.strip(), memory) or {}
             except Fault as fault:
-                why = Why.BAD_FIELD if at and fault.why is Why.FOREIGN else fault.why
-                raise Fault(why, f"line {at + 1} of the block: {fault.detail}") from None
+                why = Why.BAD_FIELD if fault.why is Why.FOREIGN else fault.why
+                raise Fault(why, f"line {at + 2} of the block: {fault.detail}") from None
             for field, value in values.items():
                 if field.endswith("[]"):
                     row.setdefault(field[:-2], []).append(value)
+                elif field == "extra":
+                    row.setdefault("extra", {}).update(value)
                 else:
                     row[field] = value
         return row

@@ -5,7 +5,7 @@ from typing import Any
 
 from bluewhale.formats._compile import Read, compiled
 from bluewhale.formats._framing import Frame, framer
-from bluewhale.formats._layout import Context, Fault, Format, Layout
+from bluewhale.formats._layout import Context, Fault, Format, Layout, Pattern
 from bluewhale.formats._options import OptionError, check
 from bluewhale.model import Leg, Origin, Reject, Signal, Why
 
@@ -35,7 +35,7 @@ class Decoder:
         site = fmt.prepare(self.options) if fmt.prepare else self.options
         layouts = fmt.choose(self.options) if fmt.choose else fmt.layouts
         self._reads = [_compiled(layout) for layout in layouts]
-        self._asides = [_compiled(layout) for layout in fmt.asides]
+        self._aside = [isinstance(layout, Pattern) and layout.aside for layout in layouts]
         self._skips = [re.compile(pattern).search for pattern in fmt.skip]
         self._last: int = min(state.get("layout", 0), len(self._reads) - 1)
         self._framer = framer(fmt.frames, state.get("frames"))
@@ -93,6 +93,8 @@ class Decoder:
             if done is None:
                 self.skipped += 1
             elif isinstance(done, dict):
+                if not done.get("extra", True):
+                    del done["extra"]
                 items.append(Leg(format=name, origin=Origin(journal, stream, position, length), **done))
             else:
                 done.origin = Origin(journal, stream, position, length)
@@ -100,7 +102,7 @@ class Decoder:
         return items
 
     def _otherwise(self, text: str, fault: Fault) -> dict[str, Any] | Signal | None:
-        """What the usual layout could not read: other layouts, asides, frames that are no calls.
+        """What the usual layout could not read: other layouts, frames that are no calls.
 
         Raises the fault that knows most: one of a layout whose shape fitted before "foreign".
         """
@@ -110,17 +112,12 @@ class Decoder:
             if at != self._last:
                 try:
                     done = self._finished(read, text)
-                    self._last = at
+                    if not self._aside[at]:
+                        self._last = at
                     return done
                 except Fault as other:
                     if fault.why is Why.FOREIGN:
                         fault = other
-        for read in self._asides:
-            try:
-                return self._finished(read, text)
-            except Fault as other:
-                if fault.why is Why.FOREIGN and other.why is not Why.FOREIGN:
-                    fault = other
         raise fault
 
     def _finished(self, read: Read, text: str) -> dict[str, Any] | Signal | None:

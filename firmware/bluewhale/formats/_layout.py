@@ -51,6 +51,11 @@ def text(field: str, at: Any, *, need: bool = False, blank: tuple[str, ...] = ()
 digits = text
 
 
+def dialled(field: str, at: Any, *, note: str = "") -> Column:
+    """Digits with nothing else between them: a blank or a letter shows that columns have moved."""
+    return Column(field, at, "dialled", None, False, (), note)
+
+
 def number(field: str, at: Any, *, need: bool = False, note: str = "") -> Column:
     """A whole number that is not negative."""
     return Column(field, at, "number", None, need, (), note)
@@ -126,23 +131,27 @@ class Fixed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Pattern(msgspec.Struct, frozen=True, tag=True):
-    """A regex over the whole frame; the columns name its groups."""
+    """A regex over the whole frame; the columns name its groups.
+
+    `aside`: a frame that only changes what is remembered (a date record): having read one does not make this
+    the layout to try first.
+    """
 
     columns: tuple[Column, ...]
     regex: str
     shape: str = ""
     name: str = ""
+    aside: bool = False
 
 
 class Block(msgspec.Struct, frozen=True, tag=True):
-    """A frame of several lines: each line is read by the first pattern that fits it.
+    """A frame of several lines: the first is read by the first pattern, each later one by the first that fits.
 
     A column whose field ends in `[]` gathers every line's value in a list. A line that no pattern fits is a
-    fault, unless `others` is true.
+    fault.
     """
 
     lines: tuple[Pattern, ...]
-    others: bool = False
     shape: str = ""
     name: str = ""
 
@@ -217,8 +226,8 @@ Finish = Callable[[Row, Context], "Row | Signal | None"]
 
 
 class Format(msgspec.Struct, frozen=True):
-    """One PBX family. `layouts` are tried in turn, the one that read the last record first; `asides` read
-    frames that only change what is remembered (date records); `skip` are regexes of frames that are no calls.
+    """One PBX family. `layouts` are tried in turn, the one that read the last record first; `skip` are regexes
+    of frames that are no calls.
 
     `finish(row, context)` returns the Leg's fields, a Signal, or None for a frame that is no call; it may
     raise Fault. `choose(options)` gives the layouts where options decide. `dialects`: options that detection
@@ -233,7 +242,6 @@ class Format(msgspec.Struct, frozen=True):
     finish: Finish | None = None
     prepare: Callable[[dict[str, Any]], Any] | None = None
     choose: Callable[[dict[str, Any]], tuple[Layout, ...]] | None = None
-    asides: tuple[Layout, ...] = ()
     skip: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
     dialects: tuple[dict[str, Any], ...] = ({},)

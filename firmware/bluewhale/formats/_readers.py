@@ -38,6 +38,26 @@ def _text(_arg: Any) -> Reader:
     return str
 
 
+def _dialled(_arg: Any) -> Reader:
+    match = re.compile(r"[0-9*#+A-Fa-fxX.?!-]+").fullmatch
+
+    def read(cell: str) -> str:
+        if match(cell):
+            return cell
+        raise bad("number to dial", cell)
+
+    return read
+
+
+def _reorder(order: tuple[int, ...]) -> Reader:
+    """Characters in another order: "231" with (2, 0, 1) is "123". A cell of another length stays as it is."""
+
+    def read(cell: str) -> str:
+        return "".join(cell[at] for at in order) if len(cell) == len(order) else cell
+
+    return read
+
+
 def _number(_arg: Any) -> Reader:
     def read(cell: str) -> int:
         if cell.isascii() and cell.isdigit() and len(cell) < 19:
@@ -258,8 +278,27 @@ def _clock(parts: dict[str, str | None], cell: str) -> tuple[str, bool]:
     return f"{hour:02d}:{minute:02d}" + (f":{second}" if second else ""), next_day
 
 
+def joined(date: str | None, clock: str | None) -> str | None:
+    """A date and a time of day (`Thh:mm`) from two cells; T24:00 is the next day's 00:00; None without a clock."""
+    if clock is None:
+        return None
+    if clock.startswith("T24:") and date:
+        year = date if len(date) == 10 else f"2000-{date}"
+        date = (datetime.date.fromisoformat(year) + datetime.timedelta(1)).isoformat()[-len(date) :]
+        clock = "T00" + clock[3:]
+    return f"{date or ''}{clock}"
+
+
+def put_time(row: dict[str, Any], which: str, time: str | None) -> None:
+    """Stores a time as `which`_local, or `which`_partial where it has no year."""
+    if time:
+        row[f"{which}_local" if len(time) > 11 and time[10] == "T" else f"{which}_partial"] = time
+
+
 _KINDS: dict[str, Callable[[Any], Reader]] = {
     "text": _text,
+    "dialled": _dialled,
+    "reorder": _reorder,
     "number": _number,
     "duration": _duration,
     "when": _when,

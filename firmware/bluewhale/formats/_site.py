@@ -39,6 +39,30 @@ def _one_range(text: str) -> Callable[[str], bool]:
     raise OptionError(f'internal numbers: {text!r} is no "4 to 6 digits", "2000-2999" or "31*"')
 
 
+def date_shape(options: dict[str, Any], default: str, separator: str) -> str:
+    """The shape of a date from `date_order` ("dd/mm/yy", "mmddyy", "dd.mm.yyyy", "dmy"), in the family's own
+    separators. Raises OptionError."""
+    text = str(options.get("date_order", default)).lower()
+    parts = re.findall(r"yyyy|yy|mm|dd", text)
+    if not parts and sorted(text) in (list("dmy"), list("dm")):
+        parts = [{"d": "dd", "m": "mm", "y": "yy"}[letter] for letter in text]
+    kinds = sorted(part[:1] for part in parts)
+    if kinds not in (["d", "m", "y"], ["d", "m"]) or re.search(
+        r"[a-z]", re.sub(r"yyyy|yy|mm|dd|[dmy]", "", text)
+    ):
+        raise OptionError(f"option date_order: {text!r} is none like mm/dd/yy, dd/mm/yy or yy/mm/dd")
+    return separator.join(parts)
+
+
+def time_field(options: dict[str, Any], default: str) -> str:
+    """Which time a record states: "started", "answered" or "ended", from `time_is`. Raises OptionError."""
+    text = str(options.get("time_is", default)).lower()
+    for word, field in (("start", "started"), ("answer", "answered"), ("end", "ended")):
+        if text.startswith(word):
+            return field
+    raise OptionError(f"option time_is: {text!r} begins with none of start, answer, end")
+
+
 def memo(function: Callable[[str], Any], size: int = 4096) -> Callable[[str], Any]:
     """Remembers the answers for the few texts that come again and again."""
     known: dict[str, Any] = {}
