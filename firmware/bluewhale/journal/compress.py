@@ -61,7 +61,7 @@ def _write_frames(
             raise Stopped
         content = segment.content(offset, min(step, size - offset))
         stored = compressor.compress(content)
-        write(pack_marker(offset, len(content), len(stored)))
+        write(pack_marker(offset, len(content), stored))
         write(stored)
         offset, step = offset + len(content), FRAME_BYTES
 

@@ -64,9 +64,9 @@ def pack(durable: Durable) -> bytes:
 
 
 def unpack(data: bytes) -> Durable | None:
-    """None if the slot holds nothing valid."""
-    if len(data) < SLOT.size:
-        return None
+    """None if the slot is damaged."""
+    if not any(data):
+        return Durable()
     magic, crc, commits, journal, feed, owner, seq, feed_records, owner_records, feed_hash, owner_hash = (
         SLOT.unpack_from(data)
     )
@@ -84,17 +84,22 @@ def publish(descriptor: int, durable: Durable) -> None:
 
 def read(directory: Path) -> Durable | None:
     """The newest published end; None if there is none that can be read."""
+    valid = [slot for slot in slots(directory) if slot is not None and slot.commits]
+    return max(valid, key=lambda slot: slot.commits, default=None)
+
+
+def slots(directory: Path) -> list[Durable | None]:
+    """Both slots, None for one that is damaged; one never written is an empty Durable. No file: no slots."""
     try:
-        descriptor = os.open(directory / NAME, os.O_RDONLY)
+        descriptor = os.open(directory / NAME, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return None
+        return []
     try:
-        for _ in range(3):  # both slots in mid-write at once: only if we slept between two commits
-            data = os.pread(descriptor, FILE_BYTES, 0)
-            slots = [unpack(data[at : at + SLOT_BYTES]) for at in (0, SLOT_BYTES)]
-            valid = [slot for slot in slots if slot is not None]
-            if valid:
-                return max(valid, key=lambda slot: slot.commits)
-        return None
+        for attempt in range(3):  # a slot that is just being written is whole a moment later
+            data = os.pread(descriptor, FILE_BYTES, 0).ljust(FILE_BYTES, b"\0")
+            found = [unpack(data[at : at + SLOT_BYTES]) for at in (0, SLOT_BYTES)]
+            if None not in found or attempt == 2:
+                break
+        return found
     finally:
         os.close(descriptor)

@@ -26,7 +26,7 @@ MARKER = struct.Struct(
     "<IIQIII"
 )  # skippable frame: magic, size, content offset, content size, frame size, crc
 MARKER_MAGIC = 0x184D2A5B
-MARKER_HEAD = MARKER.pack(MARKER_MAGIC, MARKER.size - 8, 0, 0, 0, 0)[:8]
+MARKER_HEAD = struct.pack("<II", MARKER_MAGIC, MARKER.size - 8)
 BLOCK = 4096
 
 
@@ -39,12 +39,13 @@ class Named(msgspec.Struct, frozen=True):
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """A zstd frame of a compressed segment: `size` bytes of content at `offset`, stored at `at`."""
+    """A zstd frame of a compressed segment: `size` bytes of content at `offset`; its `stored` bytes lie at `at`."""
 
     offset: int
     size: int
-    at: int
     stored: int
+    crc: int
+    at: int
 
 
 def file_name(start: int) -> str:
@@ -122,14 +123,14 @@ class Segment:
 
 
 class Compressed(Segment):
-    """Owns the descriptor of a compressed segment. `broken` counts frames that could not be read."""
+    """Owns the descriptor of a compressed segment. `flaws`: (byte of the file, what is wrong there), as met."""
 
     def _prepare(self) -> int:
-        self.frames = _frames(self.fd)
+        self.flaws: list[tuple[int, str]] = []
+        self.frames = _frames(self.fd, self.flaws)
         self._offsets = [frame.offset for frame in self.frames]
         self._last: tuple[int, bytes] | None = None
         self._decompressor = zstandard.ZstdDecompressor()
-        self.broken = 0
         if not self.frames:
             return 0
         return self.frames[-1].offset + self.frames[-1].size
@@ -151,49 +152,49 @@ class Compressed(Segment):
         if self._last is not None and self._last[0] == number:
             return self._last[1]
         frame = self.frames[number]
-        data = b""
         stored = _pread(self.fd, frame.stored, frame.at)
-        try:  # the size first: a damaged frame may claim any
-            if zstandard.frame_content_size(stored) == frame.size:
-                data = self._decompressor.decompress(stored, frame.size)
-        except zstandard.ZstdError:
-            data = b""
-        if len(data) != frame.size:
-            self.broken += 1
+        if zlib.crc32(stored) == frame.crc:
+            data = self._decompressor.decompress(stored, frame.size)
+        else:
+            self.flaws.append((frame.at, f"a frame of {frame.stored} bytes is damaged"))
             data = bytes(frame.size)
         self._last = (number, data)
         return data
 
 
-def pack_marker(offset: int, size: int, stored: int) -> bytes:
-    """The skippable frame before a zstd frame of `stored` bytes that holds `size` bytes from `offset`."""
-    crc = zlib.crc32(struct.pack("<QII", offset, size, stored))
-    return MARKER.pack(MARKER_MAGIC, MARKER.size - 8, offset, size, stored, crc)
+def pack_marker(offset: int, size: int, stored: bytes) -> bytes:
+    """The skippable frame before a zstd frame that holds `size` bytes of content from `offset`."""
+    body = struct.pack("<QIII", offset, size, len(stored), zlib.crc32(stored))
+    return MARKER_HEAD + body + zlib.crc32(body).to_bytes(4, "little")
 
 
-def _frames(fd: int) -> list[Frame]:
-    """All frames whose marker is sound, by content offset."""
+def _frames(fd: int, flaws: list[tuple[int, str]]) -> list[Frame]:
+    """All frames whose marker is sound, by content offset; what is not where it should be, as flaws."""
     frames: list[Frame] = []
     end = os.fstat(fd).st_size
-    at = 0
-    while at + MARKER.size <= end:
+    at = offset = 0
+    while at < end:
         frame = _marker(_pread(fd, MARKER.size, at), at)
-        if frame is None:
+        if frame is None or frame.offset < offset:
+            flaws.append((at, "no frame begins here"))
             at = _next_marker(fd, at + 1, end)
             continue
-        if not frames or frame.offset >= frames[-1].offset + frames[-1].size:
-            frames.append(frame)
-        at = frame.at + frame.stored
+        if frame.offset != offset:
+            flaws.append((at, f"{frame.offset - offset} bytes of content before this frame are missing"))
+        frames.append(frame)
+        at, offset = frame.at + frame.stored, frame.offset + frame.size
+    if at > end:
+        flaws.append((end, "the file ends too early"))
     return frames
 
 
 def _marker(data: bytes, at: int) -> Frame | None:
-    if len(data) < MARKER.size or data[:8] != MARKER_HEAD:
+    if len(data) < MARKER.size or not data.startswith(MARKER_HEAD):
         return None
-    _, _, offset, size, stored, crc = MARKER.unpack(data)
-    if zlib.crc32(data[8:-4]) != crc:
+    _, _, offset, size, stored, crc, own_crc = MARKER.unpack(data)
+    if zlib.crc32(data[8:-4]) != own_crc:
         return None
-    return Frame(offset, size, at + MARKER.size, stored)
+    return Frame(offset, size, stored, crc, at + MARKER.size)
 
 
 def _next_marker(fd: int, at: int, end: int) -> int:
