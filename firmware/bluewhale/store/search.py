@@ -1,0 +1,184 @@
+"""Finding calls: from the newest line backwards, segment by segment, within a time box.
+
+A call stands in a list at the place of its first line that matches, so that it appears exactly once over all pages
+while later lines of it arrive. A place is (segment, seq): it stays where it is whatever is added.
+"""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from bluewhale.model import Scope
+from bluewhale.store import numbers, schema
+from bluewhale.store.window import Box, Interrupted, Span
+
+_FIRST_SLICE = 20_000
+_LAST_SLICE = 320_000
+_FAST_S = 0.02
+_WORD = "(SELECT word FROM word WHERE id = l.{})"
+_BATCH = 500
+_EVER = 1 << 62
+_HARD_S = 2.0  # a single query may run so long over the time box before it is stopped
+
+Hit = tuple[Span, int, int | None]  # segment, seq, call_position where it is not the first line
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Conditions on a line `l`, its party `p` and context `x`; what an index can find; the span of time."""
+
+    conditions: tuple[str, ...]
+    values: tuple[Any, ...]
+    drivers: tuple[numbers.Sql, ...] | None
+    since_us: int | None
+    until_us: int | None
+
+    @property
+    def where(self) -> str:
+        return " AND ".join(self.conditions) or "1"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """All lines before this one are still to be searched."""
+
+    number: int
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.number}.{self.seq}"
+
+
+def parse_place(text: str) -> Place:
+    """Raises ValueError."""
+    number, seq = text.split(".")
+    return Place(int(number), int(seq))
+
+
+def scope_conditions(scope: Scope, party: str = "p") -> tuple[list[str], list[Any]]:
+    """What a reader may see, as conditions on columns enterprise, site and department."""
+    conditions, values = [], []
+    for column, allowed in (
+        ("enterprise", scope.enterprises),
+        ("site", scope.sites),
+        ("department", scope.departments),
+    ):
+        if allowed is not None:
+            name = f"{party}.{column}" if party else column
+            conditions.append(f"{name} IN ({','.join('?' * len(allowed))})")
+            values += sorted(allowed)
+    return conditions, values
+
+
+def of_parties(test: str, values: list[object]) -> numbers.Sql:
+    """A select of `seq` by who the line belongs to."""
+    parties = f"SELECT p.id FROM party p WHERE {test}"
+    return f"SELECT l.seq FROM line l INDEXED BY line_party WHERE l.party IN ({parties})", values
+
+
+def holds(text: str) -> numbers.Sql:
+    """The condition that any text of a line holds `text`, letter for letter."""
+    fields = (
+        *numbers.FIELDS,
+        "p.extension",
+        "l.correlation",
+        "l.more",
+        _WORD.format("trunk"),
+        _WORD.format("destination"),
+    )
+    return f"({' OR '.join(f'instr({field}, ?) > 0' for field in fields)})", [text] * len(fields)
+
+
+def hits(box: Box, wanted: Filter, before: Place | None, stop_s: float) -> Iterator[Hit | Place]:
+    """Lines that match, newest first, and in between the place down to which all has been searched.
+
+    Ends early, after a Place, when `stop_s` (monotonic) has passed; the first slice is always searched, so that
+    every request gets on.
+    """
+    first = True
+    for span in reversed(box.spans()):
+        high = span.last_seq
+        if before is not None:
+            if span.number > before.number:
+                continue
+            if span.number == before.number:
+                high = min(high, before.seq - 1)
+        for low, top in _runs(box, span, wanted, high):
+            size = _FIRST_SLICE if wanted.drivers is None else _FIRST_SLICE // 4
+            while top >= low:
+                by_index = wanted.drivers is not None and span.indexed and not first
+                bottom = low if by_index else max(low, top - size + 1)
+                began = time.monotonic()
+                try:
+                    with box.segment(span, max(stop_s, began) + _HARD_S) as db:
+                        found = _matches(db, wanted, by_index, bottom, top)
+                except Interrupted:
+                    yield Place(span.number, top + 1)
+                    return
+                if len(found) == _BATCH:
+                    bottom = found[-1][0]
+                for seq, call_position in found:
+                    yield span, seq, call_position
+                yield Place(span.number, bottom)
+                if time.monotonic() - began < _FAST_S:
+                    size = min(size * 2, _LAST_SLICE)
+                first, top = False, bottom - 1
+                if time.monotonic() >= stop_s:
+                    return
+
+
+def _runs(box: Box, span: Span, wanted: Filter, high: int) -> list[tuple[int, int]]:
+    """The runs of seqs, newest first, that may hold lines of the wanted time: blocks say what they span."""
+    since, until = wanted.since_us, wanted.until_us
+    low = span.first_seq
+    if high < low or (since is None and until is None):
+        return [(low, high)] if high >= low else []
+    with box.segment(span) as db:
+        blocked = db.execute("SELECT max(id) FROM block").fetchone()[0]
+        ids = db.execute(
+            "SELECT id FROM block WHERE high_started >= ? AND low_started < ? ORDER BY id DESC",
+            (-_EVER if since is None else since, _EVER if until is None else until),
+        ).fetchall()
+    top = low if blocked is None else (blocked + 1) << schema.BLOCK_BITS
+    runs = [(max(low, top), high)]
+    for (block,) in ids:
+        start, end = block << schema.BLOCK_BITS, ((block + 1) << schema.BLOCK_BITS) - 1
+        if runs[-1][0] == end + 1:
+            runs[-1] = (start, runs[-1][1])
+        else:
+            runs.append((start, end))
+    return [(max(start, low), min(end, high)) for start, end in runs if max(start, low) <= min(end, high)]
+
+
+_FROM = (
+    "FROM line l NOT INDEXED CROSS JOIN party p ON p.id = l.party CROSS JOIN context x ON x.id = l.context"
+    " LEFT JOIN joined j ON j.seq = l.seq"
+)
+
+
+def _matches(
+    db: sqlite3.Connection, wanted: Filter, by_index: bool, low: int, high: int
+) -> list[tuple[int, int | None]]:
+    """(seq, call_position of lines that are not the first of their call) of at most _BATCH hits."""
+    values: list[Any] = []
+    bounds = "l.seq BETWEEN ? AND ?"
+    source = bounds
+    if by_index and wanted.drivers is not None:
+        selects = []
+        for select, given in wanted.drivers:
+            selects.append(f"{select} AND {bounds}")
+            values += [*given, low, high]
+        source = f"l.seq IN ({' UNION ALL '.join(selects)})"
+    else:
+        values += [low, high]
+    return db.execute(
+        f"SELECT l.seq, CASE x.joined WHEN 1 THEN j.call_position END {_FROM}"
+        f" WHERE {source} AND {wanted.where} ORDER BY l.seq DESC LIMIT {_BATCH}",
+        (*values, *wanted.values),
+    ).fetchall()
+
+
+def matches_one(db: sqlite3.Connection, wanted: Filter, seq: int) -> bool:
+    """Whether this line matches."""
+    return bool(_matches(db, wanted, False, seq, seq))
