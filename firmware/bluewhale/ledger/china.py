@@ -57,7 +57,19 @@ class Number(msgspec.Struct, frozen=True):
 
 
 def fit(digits: str, area: str, local_digits: int, incoming: bool) -> Number | None:
-    """The number that `digits` (with a leading + perhaps) are, dialled from or presented at `area`."""
+    """The number that `digits` (with a leading + perhaps) are, dialled from or presented at `area`.
+
+    Nothing is pressed after a number that the network presents: it is whole or unknown.
+    """
+    if incoming:
+        number = _fit(digits, area, local_digits)
+        if number is None or number.more:
+            number = _presented(digits, area, local_digits)
+        return number
+    return _fit(digits, area, local_digits)
+
+
+def _fit(digits: str, area: str, local_digits: int) -> Number | None:
     if digits.startswith(("+", "00")):
         return _international(digits.lstrip("+") if digits[0] == "+" else digits[2:])
     if digits.startswith("179") and len(digits) >= 5:
@@ -69,11 +81,7 @@ def fit(digits: str, area: str, local_digits: int, incoming: bool) -> Number | N
         return _behind(carrier[0], _long_distance(digits[3:]))
     if digits.startswith("0"):
         return _long_distance(digits)
-    subscriber = _mobile(digits)
-    if subscriber is None:
-        subscriber = _local(digits, area, local_digits)
-    if incoming and (subscriber is None or subscriber.more):
-        subscriber = _presented(digits, area, local_digits) or subscriber
+    subscriber = _mobile(digits) or _local(digits, area, local_digits)
     if subscriber is None or subscriber.more:
         short = _SHORT_AND_MORE.match(digits)
         return Number(short[0], more=True) if short else subscriber
@@ -151,7 +159,7 @@ def _presented(digits: str, area: str, local_digits: int) -> Number | None:
     for front in ("86", "12520"):
         if digits.startswith(front) and len(digits) > 10:
             inner = fit(digits[len(front) :], area, local_digits, True)
-            if inner and not inner.more and inner.key.startswith("+86"):
+            if inner and inner.key.startswith("+86"):
                 return inner
     found = _fixed(digits) if 10 <= len(digits) <= 11 else None
     return None if found is None or found.more else found

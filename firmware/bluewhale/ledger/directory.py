@@ -6,7 +6,7 @@ tab; UTF-8, UTF-16 with its mark, or GB18030. A faulty row is a Fault with its l
 
 import codecs
 import csv
-import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +25,7 @@ _HEADINGS = dict(zip(("分机", "姓名", "部门", "站点", "企业"), COLUMNS
 _LONGEST = {"extension": 32}
 _LONGEST_TEXT = 200
 _FAULTS_KEPT = 1000
+_ANY_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -63,7 +64,7 @@ def read(data: bytes) -> tuple[list[Row], list[Fault]]:
     text, fault = _decoded(data)
     if fault:
         return [], [fault]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    reader = csv.reader(_ANY_LINE.findall(text), delimiter=_delimiter(text), strict=True)
     rows: dict[tuple[str | None, str], Row] = {}
     faults: list[Fault] = []
     columns: list[str | None] | None = None
@@ -220,9 +221,15 @@ def change(preview: Preview, remove: bool = False) -> dict[str, Any]:
 
 def to_csv(book: Book) -> str:
     """The book's directory as a table that `read` takes back, by site and extension."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
+    sink = _Lines()
+    writer = csv.writer(sink)
     writer.writerow(COLUMNS)
     for _, row in sorted(known(book).items()):
         writer.writerow([getattr(row, name) for name in COLUMNS])
-    return text.getvalue()
+    return "".join(sink)
+
+
+class _Lines(list[str]):
+    """What csv.writer writes to."""
+
+    write = list.append

@@ -14,6 +14,7 @@ from bluewhale.ledger import china
 
 _TAIL = re.compile(r"(?i)\s*(转|ext|x|;|,|p|w).*$", re.DOTALL)  # an extension behind the main number
 _NOT_DIALLED = re.compile(r"[^0-9*#]")
+_FEATURE = re.compile(r"[*#]")
 _LONGEST_SHORT = 6
 
 
@@ -51,6 +52,7 @@ def normalise(site: Site, number: str | None, direction: str | None) -> str | No
         return None
     if direction == "internal":
         return keys
+    keys = _FEATURE.split(keys, 1)[0]  # a closing # and what was pressed after it
     incoming = direction == "incoming"
     readings = [keys[len(code) :] for code in site.access_codes if code and keys.startswith(code)]
     readings = [keys, *readings] if incoming else [*readings, keys]
