@@ -13,6 +13,8 @@ import msgspec
 from bluewhale.cli_common import OK, REJECTED, USAGE, complain, emit
 from bluewhale.ledger import plan as plan_files
 from bluewhale.ledger import rating
+from bluewhale.ledger.balance import below_s, max_talk_s
+from bluewhale.ledger.money import to_micros
 from bluewhale.ledger.plan import Plan, PlanError
 from bluewhale.ledger.plan_check import check
 from bluewhale.ledger.plan_lines import line_of
@@ -46,6 +48,8 @@ class Call(msgspec.Struct, frozen=True):
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("rate", help="price calls by a plan file")
     parser.add_argument("--plan", required=True, metavar="FILE", help="plan file, TOML or JSON")
+    parser.add_argument("--balance", metavar="AMOUNT", help="how long this balance lasts (talk_s not needed)")
+    parser.add_argument("--warn", metavar="AMOUNT", help="and when it falls below this amount")
     parser.add_argument("calls", nargs="?", default="-", metavar="CALLS", help="JSON Lines; default: stdin")
     parser.set_defaults(run=_rate)
 
@@ -61,20 +65,28 @@ def _rate(args: argparse.Namespace) -> int:
     plan = _usable(args.plan)
     if plan is None:
         return USAGE
+    try:
+        balance, warn = (None if text is None else to_micros(text) for text in (args.balance, args.warn))
+    except ValueError as error:
+        complain("--balance, --warn", str(error))
+        return USAGE
+    if warn is not None and balance is None:
+        complain("--warn", "goes together with --balance")
+        return USAGE
     if args.calls == "-":
-        return _rate_lines(plan, sys.stdin.buffer, "-")
-    if not os.access(args.calls, os.R_OK):
+        return _rate_lines(plan, sys.stdin.buffer, "-", balance, warn)
+    if not os.access(args.calls, os.R_OK) or Path(args.calls).is_dir():
         complain(args.calls, "cannot be read")
         return USAGE
     with Path(args.calls).open("rb") as source:
-        return _rate_lines(plan, source, args.calls)
+        return _rate_lines(plan, source, args.calls, balance, warn)
 
 
-def _rate_lines(plan: Plan, lines: Iterable[bytes], name: str) -> int:
+def _rate_lines(plan: Plan, lines: Iterable[bytes], name: str, balance: int | None, warn: int | None) -> int:
     """One line out for each line in, in order."""
     status = OK
     for number, line in enumerate(lines, 1):
-        answer = rate_line(plan, line)
+        answer = rate_line(plan, line, balance, warn)
         if "error" in answer:
             complain(f"{name}:{number}", answer["error"])
             status = REJECTED
@@ -82,24 +94,34 @@ def _rate_lines(plan: Plan, lines: Iterable[bytes], name: str) -> int:
     return status
 
 
-def rate_line(plan: Plan, line: bytes) -> dict[str, Any]:
-    """The price of the call that a JSON line describes, or {"error": why}."""
+def rate_line(plan: Plan, line: bytes, balance: int | None = None, warn: int | None = None) -> dict[str, Any]:
+    """What the call that a JSON line describes costs, or how long a balance (micros) lasts; or {"error": why}."""
     try:
         call = msgspec.json.decode(line, type=Call)
     except msgspec.DecodeError as error:
         return {"error": f"not a call: {error}"}
     if call.talk_s is not None and call.talk_s < 0:
         return {"error": f"talk_s: {call.talk_s} is below 0"}
-    if call.talk_s == 0 or call.answered is False or call.direction in _FREE:
+    free = call.direction in _FREE
+    if balance is None and (free or call.talk_s == 0 or call.answered is False):
         return {"charge_micros": 0, "currency": plan.currency, "spans": []}
-    if call.called is None or call.started is None or call.talk_s is None:
-        missing = [name for name in ("called", "started", "talk_s") if getattr(call, name) is None]
-        return {"error": f"no {', no '.join(missing)}"}
+    if balance is not None and free:
+        return {"currency": plan.currency, "max_talk_s": None, "warn_s": None}
+    needed = ("called", "started") if balance is not None else ("called", "started", "talk_s")
+    missing = [f"no {name}" for name in needed if getattr(call, name) is None]
+    if missing:
+        return {"error": ", ".join(missing)}
     try:
-        wall_us, fold = wall_of(plan, call.started)
+        wall_us, fold = wall_of(plan, str(call.started))
     except ValueError:
         return {"error": f'started: "{call.started}" is not a time YYYY-MM-DDThh:mm:ss'}
-    price = rating.price(plan, call.called, wall_us, call.talk_s, fold)
+    if balance is not None:
+        return _lasting(plan, str(call.called), wall_us, fold, balance, warn)
+    return _price(plan, str(call.called), wall_us, fold, call.talk_s or 0)
+
+
+def _price(plan: Plan, called: str, wall_us: int, fold: int, talk_s: int) -> dict[str, Any]:
+    price = rating.price(plan, called, wall_us, talk_s, fold)
     if isinstance(price, rating.NoRate):
         return {"error": price.why}
     return {
@@ -110,6 +132,16 @@ def rate_line(plan: Plan, line: bytes) -> dict[str, Any]:
         "rate": price.rate,
         "spans": price.spans,
     }
+
+
+def _lasting(
+    plan: Plan, called: str, wall_us: int, fold: int, balance: int, warn: int | None
+) -> dict[str, Any]:
+    longest = max_talk_s(plan, balance, called, wall_us, fold)
+    if isinstance(longest, rating.NoRate):
+        return {"error": longest.why}
+    warn_s = None if warn is None else below_s(plan, balance, warn, called, wall_us, fold)
+    return {"currency": plan.currency, "max_talk_s": longest, "warn_s": warn_s}
 
 
 def wall_of(plan: Plan, started: str) -> tuple[int, int]:

@@ -73,13 +73,13 @@ def charge_micros(
         if tariff.from_s <= wall_s < tariff.to_s:
             break
     else:
-        return (0, None, None) if talk_s <= 0 else (None, None, _no_rate(found, called, wall_s))
+        return (0, None, None) if talk_s <= 0 else (None, None, why_no_rate(plan, called, wall_s))
     if tariff.course is None or not 0 < talk_s <= MAX_TALK_S:
         return _charge_by_bands(plan, tariff, wall_s, talk_s, fold)
     for start, cost, increment_s, price in tariff.course:
         if talk_s > start:
             return (
-                _micros(plan, tariff, 0, cost - (start - talk_s) // increment_s * price),
+                micros_of(plan, tariff, 0, cost - (start - talk_s) // increment_s * price),
                 tariff.rates[0].destination,
                 None,
             )
@@ -99,7 +99,7 @@ def _charge_by_bands(
         total = exact_total(plan, tariff, wall_s, talk_s, fold)
     except Gap as gap:
         return None, destination, str(gap)
-    return _micros(plan, tariff, total[0], total[1]), tariff.rates[total[0]].destination, None
+    return micros_of(plan, tariff, total[0], total[1]), tariff.rates[total[0]].destination, None
 
 
 def exact_total(plan: Plan, tariff: Tariff, wall_s: int, talk_s: int, fold: int) -> tuple[int, int]:
@@ -112,8 +112,8 @@ def exact_total(plan: Plan, tariff: Tariff, wall_s: int, talk_s: int, fold: int)
     return first, total
 
 
-def _micros(plan: Plan, tariff: Tariff, rate: int, total: int) -> int:
-    """Minimum, maximum, then the one rounding."""
+def micros_of(plan: Plan, tariff: Tariff, rate: int, total: int) -> int:
+    """The charge for an exact sum of increments and fee: minimum, maximum, then the one rounding."""
     total = max(total, tariff.minimums[rate])
     maximum = tariff.maximums[rate]
     if maximum is not None and total > maximum:
@@ -145,8 +145,8 @@ def tariff_at(plan: Plan, called: str, wall_s: int) -> Tariff | None:
     return next((tariff for tariff in found if tariff.from_s <= wall_s < tariff.to_s), None)
 
 
-def _no_rate(found: tuple[Tariff, ...], called: str, wall_s: int) -> str:
-    if not found:
+def why_no_rate(plan: Plan, called: str, wall_s: int) -> str:
+    if not _find(plan, called[: plan.lengths[0]]):
         return f'no rate for "{called}"'
     return f'no rate for "{called}" is valid on {date_of(wall_s)}'
 
@@ -245,7 +245,7 @@ def price(plan: Plan, called: str, wall_us: int, talk_s: int, fold: int = 0) -> 
     wall_s = wall_us // 1_000_000
     tariff = tariff_at(plan, called, wall_s)
     if tariff is None:
-        return NoRate(_no_rate(_find(plan, called[: plan.lengths[0]]), called, wall_s))
+        return NoRate(why_no_rate(plan, called, wall_s))
     try:
         stretches = list(walk(plan, tariff, wall_s, talk_s, fold))
     except Gap as gap:
@@ -262,7 +262,7 @@ def price(plan: Plan, called: str, wall_us: int, talk_s: int, fold: int = 0) -> 
         ledger.add(least - ledger.total, what="minimum", rate=rate.name)
     if most is not None and ledger.total > most:
         ledger.add(most - ledger.total, what="maximum", rate=rate.name)
-    micros = _micros(plan, tariff, first, ledger.total)
+    micros = micros_of(plan, tariff, first, ledger.total)
     if micros != ledger.micros:
         ledger.spans.append(Span(what="rounding", charge_micros=micros - ledger.micros))
     return Price(micros, plan.currency, rate.destination, rate.name, tariff.prefix, tuple(ledger.spans))
