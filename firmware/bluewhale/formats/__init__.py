@@ -27,6 +27,7 @@ __all__ = [
     "Item",
     "Join",
     "OptionError",
+    "decide",
     "detect",
     "load_formats",
 ]
@@ -47,4 +48,4 @@ def load_formats() -> dict[str, Format]:
     return dict(sorted(found.items()))
 
 
-from bluewhale.formats._detect import Guess, detect  # noqa: E402  (needs load_formats)
+from bluewhale.formats._detect import Guess, decide, detect  # noqa: E402  (needs load_formats)

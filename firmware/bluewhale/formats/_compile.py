@@ -20,33 +20,20 @@ _PLANS = 64  # distinct headers kept
 
 def compiled(layout: Layout) -> Read:
     """The layout's read function. Raises KeyError or ValueError where the layout itself is wrong."""
-    read = _COMPILERS[type(layout)](layout)
-    if not layout.shape:
-        return read
-    mine = re.compile(layout.shape).match
-
-    def checked(text: str, memory: dict[str, Any]) -> Row | None:
-        try:
-            return read(text, memory)
-        except Fault as fault:
-            if mine(text):
-                raise
-            raise Fault(Why.FOREIGN, fault.detail) from None
-
-    return checked
+    return _COMPILERS[type(layout)](layout)
 
 
-def filler(columns: Sequence[tuple[Column, Any, str]]) -> Fill:
+def filler(columns: Sequence[tuple[Column, Any, str]], strip: bool = False) -> Fill:
     """Compiles (column, index into the cells, label for a fault) to one function: cells to a row.
 
     The function is written out as Python once, a line a column, because a loop with a call a column costs
     twice the time. Names and texts enter as literals only. Empty cells and blanks stay absent.
     """
-    env: dict[str, Any] = {"Fault": Fault, "named": _named}
+    env: dict[str, Any] = {"Fault": Fault, "named": _named, "BAD": Why.BAD_FIELD}
     extras = any(column.field.startswith("extra.") for column, _, _ in columns)
     body = ["row = {}", "extra = {}"] if extras else ["row = {}"]
     for at, (column, index, _) in enumerate(columns):
-        body += _column_source(at, column, index, env)
+        body += _column_source(at, column, f"cells[{index!r}]" + (".strip()" if strip else ""), env)
     body += ["if extra: row['extra'] = extra"] if extras else []
     source = "def fill(cells):\n try:\n  " + "\n  ".join(body) + "\n  return row\n"
     source += " except Fault as fault:\n  raise named(fault, cells, columns) from None\n"
@@ -56,11 +43,11 @@ def filler(columns: Sequence[tuple[Column, Any, str]]) -> Fill:
     return fill
 
 
-def _column_source(at: int, column: Column, index: Any, env: dict[str, Any]) -> list[str]:
-    """The source lines of one column. What they name is put into `env`."""
+def _column_source(at: int, column: Column, cell: str, env: dict[str, Any]) -> list[str]:
+    """The source lines of one column, whose text `cell` gives. What they name is put into `env`."""
     kind, _, name = column.field.rpartition("extra.")
     target = f"extra[{name!r}]" if kind == "" and column.field != name else f"row[{column.field!r}]"
-    test = f"(c := cells[{index!r}])"
+    test = f"(c := {cell})"
     if column.blank:
         env[f"blank{at}"] = column.blank
         test += f" and c not in blank{at}"
@@ -69,15 +56,14 @@ def _column_source(at: int, column: Column, index: Any, env: dict[str, Any]) -> 
         test += f" and (c := read{at}(c)) is not None"
     lines = [f"if {test}: {target} = c"]
     if column.need:
-        env["empty"] = Fault(Why.BAD_FIELD, "empty")
-        lines.append("else: raise empty")
+        lines.append("else: raise Fault(BAD, 'empty')")
     return lines
 
 
 def _named(fault: Fault, cells: Any, columns: Sequence[tuple[Column, Any, str]]) -> Fault:
     """The same fault with the column it came from, found by reading the columns again one by one."""
     for column, index, label in columns:
-        cell = cells[index]
+        cell = cells[index].strip()
         known = bool(cell) and cell not in column.blank
         try:
             if not (known and reader(column.kind, column.arg)(cell) is not None) and column.need:
@@ -91,32 +77,38 @@ def _plain(field: str) -> str:
     return field.removeprefix("extra.").strip("_[]")
 
 
-def cells_of(text: str, delimiter: str, quote: str | None) -> list[str]:
-    """The cells of a line, without the pad around them. A quote doubled inside quotes is one quote.
+def splitter(delimiter: str, quote: str | None) -> Callable[[str], list[str]]:
+    """A function from a line to its cells, without the pad around them. A quote doubled inside quotes is one.
 
-    Raises Fault where quotes do not add up.
+    It raises Fault where quotes do not add up.
     """
-    if quote and quote in text:
-        try:
-            cells: list[str] = next(csv.reader((text,), delimiter=delimiter, quotechar=quote, strict=True))
-        except (csv.Error, StopIteration) as error:
-            raise Fault(Why.BAD_FIELD, f"quotes: {error}") from None
-    else:
-        cells = text.split(delimiter)
-    if " " in text and (
-        f" {delimiter}" in text or f"{delimiter} " in text or text[0] == " " or text[-1] == " "
-    ):
-        return [cell.strip() for cell in cells]
-    return cells
+    name = f"bluewhale {delimiter} {quote}"
+    csv.register_dialect(name, delimiter=delimiter, quotechar=quote or '"', strict=True)
+    dialect, parse = csv.get_dialect(name), csv.reader
+    padded = f" {delimiter}", f"{delimiter} "
+
+    def cells_of(text: str) -> list[str]:
+        if quote and quote in text:
+            try:
+                cells: list[str] = next(parse((text,), dialect))
+            except (csv.Error, StopIteration) as error:
+                raise Fault(Why.BAD_FIELD, f"quotes: {error}") from None
+        else:
+            cells = text.split(delimiter)
+        if " " in text and (padded[0] in text or padded[1] in text or text[0] == " " or text[-1] == " "):
+            return [cell.strip() for cell in cells]
+        return cells
+
+    return cells_of
 
 
 def _delimited(layout: Delimited) -> Read:
     columns = [(column, column.at, f"column {int(column.at) + 1}") for column in layout.columns]  # type: ignore[arg-type]
     by_count: dict[int, Fill] = {}
-    delimiter, quote, least, most = layout.delimiter, layout.quote, layout.least, layout.most
+    cells_of, least, most = splitter(layout.delimiter, layout.quote), layout.least, layout.most
 
     def read(text: str, memory: dict[str, Any]) -> Row:
-        cells = cells_of(text, delimiter, quote)
+        cells = cells_of(text)
         count = len(cells)
         if not least <= count <= most:
             raise Fault(Why.FOREIGN, f"{count} cells, not {least} to {most}")
@@ -131,7 +123,8 @@ def _delimited(layout: Delimited) -> Read:
 def _headed(layout: Headed) -> Read:
     known = {str(column.at): column for column in layout.columns}
     is_head, fills = re.compile(layout.head).match, dict[tuple[str, ...], Fill]()
-    delimiter, quote = layout.delimiter, layout.quote
+    cells_of = splitter(layout.delimiter, layout.quote)
+    last: list[Any] = [None, None]  # the header list seen last and its fill
 
     def fill_of(names: list[str]) -> Fill:
         key = tuple(names)
@@ -145,35 +138,47 @@ def _headed(layout: Headed) -> Read:
 
     def read(text: str, memory: dict[str, Any]) -> Row | None:
         if is_head(text):
-            memory["header"] = cells_of(text, delimiter, quote)
+            memory["header"] = cells_of(text)
             return None
         names = memory.get("header")
         if names is None:
             raise Fault(Why.BAD_FIELD, "no header line came before it")
-        cells = cells_of(text, delimiter, quote)
+        cells = cells_of(text)
         if len(cells) != len(names):
             raise Fault(Why.BAD_FIELD, f"{len(cells)} cells under a header of {len(names)}")
-        return fill_of(names)(cells)
+        if names is not last[0]:
+            last[:] = names, fill_of(names)
+        row: Row = last[1](cells)
+        return row
 
     return read
 
 
 def _fixed(layout: Fixed) -> Read:
-    spans: list[tuple[int, int]] = [column.at for column in layout.columns]  # type: ignore[misc]
-    slices = [slice(*span) for span in spans]
-    fill = filler([(c, at, f"column {spans[at][0] + 1}") for at, c in enumerate(layout.columns)])
-    gaps, least, most = layout.gaps, layout.least, layout.most
+    """All cells come out of one match of a regex made from the positions; it checks the blanks on the way."""
+    columns = sorted(layout.columns, key=lambda column: column.at)
+    spans: list[tuple[int, int]] = [column.at for column in columns]  # type: ignore[misc]
+    gaps, least, most = frozenset(layout.gaps), layout.least, layout.most
     width = max([end for _, end in spans] + [gap + 1 for gap in gaps])
+    regex, at = "", 0
+    for start, end in [*spans, (width, width)]:
+        if start < at:
+            raise ValueError(f"columns overlap at {start + 1}")
+        regex += "".join(" " if place in gaps else "." for place in range(at, start))
+        regex += f"(.{{{end - start}}})" if end > start else ""
+        at = end
+    match = re.compile(regex, re.DOTALL).match
+    fill = filler([(c, n, f"column {spans[n][0] + 1}") for n, c in enumerate(columns)], strip=True)
 
     def read(text: str, memory: dict[str, Any]) -> Row:
         text = text.rstrip()
         if not least <= len(text) <= most:
             raise Fault(Why.FOREIGN, f"{len(text)} characters, not {least} to {most}")
-        padded = text.ljust(width)
-        for gap in gaps:
-            if padded[gap] != " ":
-                raise Fault(Why.FOREIGN, f"column {gap + 1}: {padded[gap]!r} where a blank must be")
-        return fill([padded[span].strip() for span in slices])
+        found = match(text.ljust(width))
+        if found is None:
+            place = next(gap for gap in sorted(gaps) if text[gap : gap + 1] not in (" ", ""))
+            raise Fault(Why.FOREIGN, f"column {place + 1}: {text[place]!r} where a blank must be")
+        return fill(found.groups())
 
     return read
 

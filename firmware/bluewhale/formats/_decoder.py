@@ -35,6 +35,7 @@ class Decoder:
         site = fmt.prepare(self.options) if fmt.prepare else self.options
         layouts = fmt.choose(self.options) if fmt.choose else fmt.layouts
         self._reads = [_compiled(layout) for layout in layouts]
+        self._shapes = [re.compile(layout.shape).match for layout in layouts]
         self._aside = [isinstance(layout, Pattern) and layout.aside for layout in layouts]
         self._skips = [re.compile(pattern).search for pattern in fmt.skip]
         self._last: int = min(state.get("layout", 0), len(self._reads) - 1)
@@ -104,10 +105,12 @@ class Decoder:
     def _otherwise(self, text: str, fault: Fault) -> dict[str, Any] | Signal | None:
         """What the usual layout could not read: other layouts, frames that are no calls.
 
-        Raises the fault that knows most: one of a layout whose shape fitted before "foreign".
+        Raises the fault that knows most: one of a layout whose shape fits before "foreign".
         """
         if not text.strip() or any(skip(text) for skip in self._skips):
             return None
+        if not self._shapes[self._last](text):
+            fault = Fault(Why.FOREIGN, fault.detail)
         for at, read in enumerate(self._reads):
             if at != self._last:
                 try:
@@ -116,7 +119,7 @@ class Decoder:
                         self._last = at
                     return done
                 except Fault as other:
-                    if fault.why is Why.FOREIGN:
+                    if fault.why is Why.FOREIGN and self._shapes[at](text):
                         fault = other
         raise fault
 

@@ -16,6 +16,7 @@ from bluewhale.model import Leg, Reject
 
 DAY_S = 86_400
 SURE = 0.85  # the score at which a feed may be decided without asking
+LIKELY = 0.5  # the score that is enough at the end of the input
 APART = 0.2  # how far the next best must lie behind
 RECORDS = {Integrity.STRONG: 1, Integrity.FAIR: 3, Integrity.NONE: 5}
 
@@ -44,6 +45,16 @@ def detect(data: bytes | Sequence[bytes], names: Iterable[str] | None = None) ->
             guesses.append(best)
     guesses.sort(key=lambda guess: (-guess.score, guess.format))
     return _decided(guesses)
+
+
+def decide(guesses: Sequence[Guess], ended: bool = False) -> Guess | None:
+    """The format to go on with, or None while nobody is sure. When the input has `ended`, the only candidate, or
+    one well ahead of the next, is taken with fewer records too."""
+    if not guesses:
+        return None
+    best = guesses[0]
+    ahead = len(guesses) < 2 or best.score - guesses[1].score >= APART
+    return best if best.sure or (ended and ahead and best.score >= LIKELY) else None
 
 
 def _decided(guesses: list[Guess]) -> list[Guess]:

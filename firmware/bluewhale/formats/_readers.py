@@ -15,19 +15,35 @@ from bluewhale.model import Why
 Reader = Callable[[str], Any]
 
 _TWO = {f"{n:02d}": n for n in range(100)}
-_ONE_OR_TWO = _TWO | {str(n): n for n in range(10)} | {f" {n}": n for n in range(10)}
 _HOURS = frozenset(f"{n:02d}" for n in range(24))
 _SIXTY = frozenset(f"{n:02d}" for n in range(60))
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {name: n + 1 for n, name in enumerate(_MONTH_NAMES)}
 _CENTURY_TURN = 70  # two-digit years: 70..99 are 19xx
-_MEMO = 4096  # distinct dates kept
+_MEMO = 4096  # distinct texts kept by a reader that sees the same ones again and again
 MAX_SECONDS = 10_000_000
+_LAST_HOUR = (datetime.date(9999, 12, 31) - datetime.date(1970, 1, 1)).days * 24
 
 
 def reader(kind: str, arg: Any = None) -> Reader:
     """The reader of a kind. Raises KeyError or ValueError for a kind or argument that does not exist."""
     return _KINDS[kind](arg)
+
+
+def _remembered(read: Reader) -> Reader:
+    """The same reader with a memory, for cells of few distinct texts: dates, minutes of the day."""
+    known: dict[str, Any] = {}
+
+    def quick(cell: str) -> Any:
+        try:
+            return known[cell]
+        except KeyError:
+            if len(known) >= _MEMO:
+                known.clear()
+            value = known[cell] = read(cell)
+            return value
+
+    return quick
 
 
 def bad(what: str, cell: str) -> Fault:
@@ -42,7 +58,7 @@ def _dialled(_arg: Any) -> Reader:
     match = re.compile(r"[0-9*#+A-Fa-fxX.?!-]+").fullmatch
 
     def read(cell: str) -> str:
-        if match(cell):
+        if cell.isdigit() or match(cell):
             return cell
         raise bad("number to dial", cell)
 
@@ -78,22 +94,25 @@ def _code(table: dict[str, Any]) -> Reader:
 
 
 def _epoch(_arg: Any) -> Reader:
-    days: dict[int, str] = {}
+    hours: dict[int, str] = {}
+    rest_of_hour = [f"{second // 60:02d}:{second % 60:02d}Z" for second in range(3600)]
 
     def read(cell: str) -> str | None:
-        if not (cell.isascii() and cell.isdigit() and len(cell) < 12):
+        if not (cell.isdigit() and cell.isascii() and len(cell) < 12):
             raise bad("number of seconds since 1970", cell)
-        day, second = divmod(int(cell), 86400)
-        if not day and not second:
+        hour, second = divmod(int(cell), 3600)
+        begun = hours.get(hour)
+        if begun is not None:
+            return begun + rest_of_hour[second]
+        if not hour and not second:
             return None
-        date = days.get(day)
-        if date is None:
-            if day > 2_900_000:
-                raise Fault(Why.BAD_TIME, f"{cell!r} lies beyond the year 9999")
-            if len(days) >= _MEMO:
-                days.clear()
-            date = days[day] = (datetime.date(1970, 1, 1) + datetime.timedelta(day)).isoformat() + "T"
-        return f"{date}{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}Z"
+        if hour > _LAST_HOUR:
+            raise Fault(Why.BAD_TIME, f"{cell!r} lies beyond the year 9999")
+        if len(hours) >= _MEMO:
+            hours.clear()
+        day = datetime.date(1970, 1, 1) + datetime.timedelta(hour // 24)
+        begun = hours[hour] = f"{day.isoformat()}T{hour % 24:02d}:"
+        return begun + rest_of_hour[second]
 
     return read
 
@@ -135,7 +154,7 @@ def _duration(shape: str) -> Reader:
             return read(cell)
         return read(cell)
 
-    return quick if shape == "hh:mm:ss" else read
+    return quick if shape == "hh:mm:ss" else _remembered(read)
 
 
 # Times. A shape is letters (yyyy yy mm dd hh mm ss mon am) and what stands between them.
@@ -193,10 +212,12 @@ def _when(shape: str) -> Reader:
 
 def _quick_when(shape: str, slow: Reader) -> Reader:
     """The fast way for a date with year, one character, and hh:mm[:ss]: the date by memo, the rest by sets."""
+    cut = re.search("[ T]hh", shape)
+    if cut is None:
+        return _remembered(slow)
     if not re.fullmatch(r"(?=.*yy).{6,10}[ T]hh:mm(\[?:ss\]?)?", shape):
         return slow
-    cut = re.search("[ T]hh", shape)
-    if cut is None or re.search(r"mon|(?<!d)d(?!d)|(?<!m)m(?!m)", shape[: cut.start()]):
+    if re.search(r"mon|(?<!d)d(?!d)|(?<!m)m(?!m)", shape[: cut.start()]):
         return slow
     end = cut.start() + 1
     seconds, minutes_only = "ss" in shape, "[" in shape or "ss" not in shape

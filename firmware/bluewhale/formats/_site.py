@@ -63,16 +63,16 @@ def time_field(options: dict[str, Any], default: str) -> str:
     raise OptionError(f"option time_is: {text!r} begins with none of start, answer, end")
 
 
-def memo(function: Callable[[str], Any], size: int = 4096) -> Callable[[str], Any]:
-    """Remembers the answers for the few texts that come again and again."""
-    known: dict[str, Any] = {}
+def memo(function: Callable[[Any], Any], size: int = 4096) -> Callable[[Any], Any]:
+    """Remembers the answers for the few questions that come again and again."""
+    known: dict[Any, Any] = {}
 
-    def ask(text: str) -> Any:
-        answer = known.get(text)
+    def ask(question: Any) -> Any:
+        answer = known.get(question)
         if answer is None:
             if len(known) >= size:
                 known.clear()
-            answer = known[text] = function(text)
+            answer = known[question] = function(question)
         return answer
 
     return ask

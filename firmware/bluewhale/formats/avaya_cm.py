@@ -212,7 +212,8 @@ def finish(row: Row, context: Context) -> Row | Signal | None:
     date = take("_date", None)
     date = memory.get("date") if date is None else date if len(date) == 10 else _dated(date, context)
     put_time(row, site.time, joined(date, take("_time", None)))
-    put_time(row, "started", joined(date, take("_start", None)))
+    if "_start" in row:
+        put_time(row, "started", joined(date, take("_start")))
     tenths, seconds = take("_tenths", None), take("_seconds", None)
     spent = tenths if seconds is None else seconds
     dialled, calling = take("_dialled", None), take("_calling", None)

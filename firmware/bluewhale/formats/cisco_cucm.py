@@ -40,6 +40,7 @@ from bluewhale.formats._site import any_of, memo
 
 ZERO = ("0",)
 SPLIT = frozenset({"393216", "126"})  # call split: a transfer or conference goes on in another record
+Q850 = {str(cause): cause for cause in range(1, 128) if str(cause) not in SPLIT}
 
 LAYOUT = Headed(
     (
@@ -88,7 +89,7 @@ LAYOUT = Headed(
 
 
 class Site(msgspec.Struct):
-    side: Any  # device name -> "trunk", "station", "conference" or "unknown"
+    direction: Any  # (calling device, called device) -> direction, "" where it cannot be told
     owner: dict[str, str]  # device -> extension
     conference_prefix: str
 
@@ -112,7 +113,12 @@ def prepare(options: dict[str, Any]) -> Site:
             return "trunk"
         return other if device else "unknown"
 
-    return Site(memo(side), options.get("device_owner", {}), options.get("conference_number_prefix", "b00"))
+    def direction(ends: tuple[str, str]) -> str:
+        return DIRECTIONS.get((side(ends[0]), side(ends[1])), "")
+
+    return Site(
+        memo(direction), options.get("device_owner", {}), options.get("conference_number_prefix", "b00")
+    )
 
 
 DIRECTIONS = {
@@ -141,19 +147,18 @@ def finish(row: Row, context: Context) -> Row | None:
         extra["orig_device"] = origin
     if target:
         extra["dest_device"] = target
-    causes = [extra[name] for name in ("orig_cause", "dest_cause") if name in extra]
-    row["continues"] = not SPLIT.isdisjoint(causes)
-    for cause in causes:
-        if len(cause) < 4 and cause not in SPLIT and cause.isdigit() and 0 < int(cause) < 128:
-            row["cause"] = int(cause)
-            break
+    ends = extra.get("orig_cause"), extra.get("dest_cause")
+    row["continues"] = ends[0] in SPLIT or ends[1] in SPLIT
+    cause = Q850.get(ends[0]) or Q850.get(ends[1])
+    if cause:
+        row["cause"] = cause
     called = row.get("called")
     if final and final != called:
         extra["final_called"] = final
         if not called:
             row["called"] = final
-    direction = DIRECTIONS.get((site.side(origin), site.side(target)))
-    if direction is None:
+    direction = site.direction((origin, target))
+    if not direction:
         return row
     row["direction"] = direction
     if direction == "incoming":
