@@ -17,73 +17,24 @@ from bluewhale.formats import Item
 from bluewhale.journal import time as journal_time
 from bluewhale.ledger import attribute, lines, owner_fold, parse, posting
 from bluewhale.ledger.correlate import wall
-from bluewhale.ledger.owner_fold import FeedSetting, Owner
-from bluewhale.ledger.parse import Feed, Found, Source
+from bluewhale.ledger.owner_fold import FeedSetting
+from bluewhale.ledger.parse import Feed, Found
+from bluewhale.ledger.state import State, Unreadable, restore, save, zone_of
 from bluewhale.model import (
     CatalogueRow,
-    FeedStats,
     Kind,
     Leg,
     Line,
     Record,
     Reject,
     RejectRow,
-    Saved,
     Setting,
     Signal,
     Step,
     Why,
 )
 
-
-class State(msgspec.Struct):
-    """The fold's whole memory. `watermark`: the ends of the last records read. `month`: YYYYMM of journal time of the
-    last line, looked at again from `month_checked_us` on."""
-
-    journal: str
-    fold_version: str
-    zone: str
-    clock: journal_time.Clock
-    owner: Owner
-    book: attribute.Book
-    feeds: dict[str, Feed]
-    sources: dict[str, Source]
-    watermark: dict[str, int]
-    next_seq: int
-    now_us: int
-    unassigned: int  # lines nobody's, since the journal began
-    unpriced: int
-    month: int
-    month_checked_us: int
-    desks: dict[str, lines.Desk]  # by feed; made anew after each owner's change
-
-
-class _Feed(msgspec.Struct, omit_defaults=True):
-    """A feed as it is saved; its counts lie in the step."""
-
-    id: int
-    setting: FeedSetting
-    format: str | None = None
-    dialect: dict[str, object] = {}
-    confirmed: str | None = None
-    held: int = 0
-    retry_at: int = 0
-    ticks: int = 0
-
-
-class _Memory(msgspec.Struct):
-    """The part of the state that is saved with every step."""
-
-    journal: str
-    next_seq: int
-    zone: str
-    clock: journal_time.Clock
-    feeds: dict[str, _Feed]
-    seen: dict[str, tuple[str, str | None]]
-    now_us: int
-    month: int
-    unassigned: int
-    unpriced: int
+__all__ = ["State", "Unreadable", "advance", "begins_journal", "restore", "zone_of"]
 
 
 class _Out(msgspec.Struct):
@@ -92,40 +43,6 @@ class _Out(msgspec.Struct):
     step: Step
     touched: set[str]
     counted: set[str]
-
-
-def restore(saved: Saved, zone: str, journal: str, fold_version: str) -> State:
-    """The state the store holds, or a new one with `zone` for the site main."""
-    settings = {(s.kind, s.key): s for s in saved.settings if s.value is not None}
-    if saved.state is None:
-        return State(
-            journal=journal, fold_version=fold_version, zone=zone, clock=journal_time.Clock(),
-            owner=Owner({}, {}), book=attribute.new_book(zone), feeds={}, sources={}, watermark={},
-            next_seq=1, now_us=0, unassigned=0, unpriced=0, month=0,
-            month_checked_us=0, desks={},
-        )  # fmt: skip
-    memory = msgspec.json.decode(saved.state, type=_Memory)
-    book = (
-        attribute.restore(msgspec.json.decode(saved.book)) if saved.book else attribute.new_book(memory.zone)
-    )
-    feeds = {
-        name: Feed(
-            f.id, name, f.setting, f.format, f.dialect, saved.feeds.get(f.id, FeedStats()), f.confirmed, f.held,
-            f.retry_at, f.ticks,
-        )
-        for name, f in memory.feeds.items()
-    }  # fmt: skip
-    sources = {}
-    for name in sorted(saved.sources):
-        kept = msgspec.json.decode(saved.sources[name], type=parse.SavedSource)
-        sources[name] = parse.restore(kept, feeds[kept.feed], memory.journal)
-    return State(
-        journal=memory.journal, fold_version=fold_version, zone=memory.zone, clock=memory.clock,
-        owner=Owner(settings, memory.seen), book=book, feeds=feeds, sources=sources,
-        watermark=dict(saved.watermark), next_seq=memory.next_seq, now_us=memory.now_us, unassigned=memory.unassigned,
-        unpriced=memory.unpriced, month=memory.month,
-        month_checked_us=0, desks={},
-    )  # fmt: skip
 
 
 def advance(state: State, records: Iterable[Record]) -> Step:
@@ -213,25 +130,11 @@ def _finish(state: State, out: _Out, book: attribute.Book) -> Step:
             state.unassigned += 1
         if line.unpriced is not None:
             state.unpriced += 1
-    step.state = _memory(state)
+    step.state = save(state)
     step.watermark = dict(state.watermark)
     step.journal_time_us = state.now_us
     step.next_seq = step.lines[-1].seq + 1 if step.lines else state.next_seq
     return step
-
-
-def _memory(state: State) -> bytes:
-    feeds = {
-        name: _Feed(f.id, f.setting, f.format, f.dialect, f.confirmed, f.held, f.retry_at, f.ticks)
-        for name, f in state.feeds.items()
-    }
-    return msgspec.json.encode(
-        _Memory(
-            journal=state.journal, next_seq=state.next_seq, zone=state.zone, clock=state.clock, feeds=feeds,
-            seen=state.owner.seen, now_us=state.now_us, month=state.month,
-            unassigned=state.unassigned, unpriced=state.unpriced,
-        )
-    )  # fmt: skip
 
 
 def _feed(state: State, out: _Out, name: str, setting: FeedSetting | None = None) -> Feed:

@@ -28,6 +28,7 @@ SAVE_S = 1.0  # ledger.db is at most so far behind when little comes in
 FLOOD_SAVE_S = 8.0  # and so far when much does: saving many sums often costs more than counting them
 FLOOD_SUMS = 10_000
 FLOOD_LINES = 20_000  # lines in a row without a pause after which the open segment drops its indexes
+BULK_LINES = 1_000  # so many in one step are a flood at once while the segment is small
 QUIET_S = 2.0  # a pause
 _ROOM = 4 << 20
 
@@ -71,7 +72,7 @@ class Store:
         if saved.journal is not None and self._ahead(saved.journal, spans):
             log.warning("ledger.db knows lines that no segment has; all is made again from the journal")
             db.close()
-            _set_ledger_aside(self._places)
+            set_ledger_aside(self._places)
             db = _open_ledger(self._places)
             self._counted = 0
         self._pending.segments = recovery.manifests(spans)
@@ -156,10 +157,11 @@ class Store:
 
     def _insert(self, segment: OpenSegment, lines: list[Line], step: Step) -> None:
         self._flood += len(lines)
-        if self._flood > FLOOD_LINES and segment.indexed:
+        flood = self._flood > FLOOD_LINES or (len(lines) >= BULK_LINES and segment.lines < FLOOD_LINES)
+        if flood and segment.indexed:
             segment.drop_indexes()
         rows = segment.insert(lines, step.watermark, step.fold_version)
-        aggregates.add_rows(self._daily, lines, rows)
+        aggregates.add_rows(self._daily, segment.words, lines, rows)
         self._end = self._counted = lines[-1].seq
         self._unsynced = True
         now = time.monotonic()
@@ -229,7 +231,7 @@ class Store:
         age = time.monotonic() - self._saved_s
         if self._pending.urgent or age >= FLOOD_SAVE_S:
             return True
-        return age >= SAVE_S and len(self._daily.raw) < FLOOD_SUMS
+        return age >= SAVE_S and len(self._daily.by_party) < FLOOD_SUMS
 
     def _save(self) -> None:
         if self._pending.last is None:
@@ -250,7 +252,7 @@ def _open_ledger(places: Places) -> sqlite3.Connection:
     return ledgerdb.connect(places.ledger_db)
 
 
-def _set_ledger_aside(places: Places) -> None:
+def set_ledger_aside(places: Places) -> None:
     file = places.ledger_db
     for suffix in ("-wal", "-shm", ""):
         name = file.with_name(file.name + suffix)

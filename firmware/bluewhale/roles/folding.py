@@ -1,0 +1,103 @@
+"""Between the journal and the fold: batches, and whether a store belongs to a journal."""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+from bluewhale.config import Config
+from bluewhale.journal import reader
+from bluewhale.journal.format import NO_JOURNAL
+from bluewhale.ledger import pipeline
+from bluewhale.model import FEED, OWNER, Record
+from bluewhale.roles.fold_versions import fold_version
+from bluewhale.store.places import Places
+from bluewhale.store.writer import Store, set_ledger_aside
+
+BATCH_RECORDS = 20_000
+BATCH_BYTES = 1 << 20
+
+log = logging.getLogger("bluewhale")
+
+
+class WrongJournal(RuntimeError):
+    """The store was made from another journal."""
+
+
+def first_journal(config: Config) -> str:
+    """The journal that wrote the first record: a copied box has others after it. NO_JOURNAL if there is none."""
+    found = (reader.journal_at(config.journal_dir, stream, 0) for stream in (FEED, OWNER))
+    return next((journal for journal in found if journal != NO_JOURNAL), NO_JOURNAL)
+
+
+def open_store(config: Config, places: Places) -> tuple[Store, pipeline.State]:
+    """A store and the state to go on from. A memory that this version cannot read is set aside: everything is made
+    from the journal again. Raises WrongJournal, OSError."""
+    store = Store(places)
+    try:
+        state = _state(config, store)
+    except pipeline.Unreadable as error:
+        log.warning("%s; everything is made from the journal again", error)
+        store.close()
+        set_ledger_aside(places)
+        store = Store(places)
+        state = _state(config, store)
+    return store, state
+
+
+def _state(config: Config, store: Store) -> pipeline.State:
+    saved = store.load()
+    zone = base_zone(config) if saved.state is None else config.zone
+    return pipeline.restore(saved, zone, first_journal(config), fold_version())
+
+
+def base_zone(config: Config) -> str:
+    """The zone the box's fold began with; the configuration's if there is none, or it cannot be told."""
+    if not config.ledger_db.exists():
+        return config.zone
+    with closing(sqlite3.connect(f"file:{config.ledger_db}?mode=ro", uri=True)) as db:
+        try:
+            row = db.execute("SELECT state FROM fold").fetchone()
+            return pipeline.zone_of(row[0]) if row and row[0] else config.zone
+        except (sqlite3.DatabaseError, pipeline.Unreadable) as error:
+            log.warning("%s: %s", config.ledger_db, error)
+            return config.zone
+
+
+def check_journal(config: Config, state: pipeline.State, ends: reader.Ends) -> None:
+    """What the store holds must have been made from this journal. Raises WrongJournal."""
+    mark = state.watermark
+    stream = FEED if mark.get(FEED) else OWNER
+    if not mark.get(stream):
+        return
+    found = reader.journal_at(config.journal_dir, stream, mark[stream] - 1)
+    if found != state.journal or any(position > ends.of(name) for name, position in mark.items()):
+        raise WrongJournal(
+            f"{config.ledger_db} was made from journal {state.journal} up to {mark}, which {config.journal_dir} does"
+            " not hold: move calls/ and ledger.db away to make them anew"
+        )
+
+
+def batches(
+    records: Iterator[Record | reader.Damage],
+    state: pipeline.State,
+    damaged: Callable[[reader.Damage], None],
+) -> Iterator[list[Record]]:
+    """Records in lists neither too many nor too large, each of one journal; damage goes to `damaged`."""
+    batch: list[Record] = []
+    size = 0
+    for record in records:
+        if isinstance(record, reader.Damage):
+            damaged(record)
+            continue
+        batch.append(record)
+        size += record.size
+        if (
+            size >= BATCH_BYTES
+            or len(batch) >= BATCH_RECORDS
+            or pipeline.begins_journal(state.journal, record)
+        ):
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
