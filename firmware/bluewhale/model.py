@@ -169,7 +169,7 @@ class Payer(enum.IntEnum):
     AUTH_CODE = 5
 
 
-class Line(msgspec.Struct, omit_defaults=True, kw_only=True):
+class Line(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """A row of a call segment: one leg with the seconds, payer and prices it adds. Never changes.
 
     A call is the sum of its lines. `seq` is contiguous in a journal. `call_position`/`call_length` name the

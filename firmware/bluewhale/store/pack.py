@@ -37,56 +37,65 @@ def pack(words: Words, lines: list[Line]) -> list[Row]:
     """Rows for `line`, in its column order; what the dictionaries and `joined` need stands in `words`."""
     if words.base_position is None and lines:
         words.base_position = lines[0].position
-    return [_row(words, line) for line in lines]
+    base = words.base_position or 0
+    party_of, word_of = words.parties.get, words.words.get
+    rows: list[Row] = []
+    for line in lines:
+        more: More = {}
+        extension, called, caller = line.extension or None, line.called, line.caller
+        trunk, destination, charged, talk_s = line.trunk, line.destination, line.charged_s, line.talk_s
+        if charged is not None and talk_s is not None:
+            charged -= talk_s
+            if not -_FAR < charged < _FAR:
+                more["charged_s"], charged = line.charged_s, None
+        started, answered, ended = _times(line, more)
+        context = _context(words, line, more, started)
+        key = (line.enterprise, line.site, line.department, line.person, extension)
+        party = party_of(key)
+        if party is None:
+            party = words.parties[key] = len(words.parties)
+            words.new_parties.append((party, *key))
+        trunk_id = word_of(trunk) if trunk else None
+        destination_id = word_of(destination) if destination else None
+        if line.trunk_in or line.auth_code or line.account_code:
+            _codes(line, more)
+        rows.append(
+            (
+                line.seq,
+                party,
+                context,
+                line.position - base,
+                line.length,
+                0 if caller and caller == extension else number_code(caller),
+                0 if called and called == extension else number_code(called),
+                _new_word(words, trunk) if trunk and trunk_id is None else trunk_id,
+                _new_word(words, destination) if destination and destination_id is None else destination_id,
+                talk_s,
+                line.ring_s,
+                line.total_s,
+                started,
+                answered,
+                ended,
+                number_code(line.correlation_id),
+                charged,
+                line.cost_micros,
+                line.charge_micros,
+                line.reference_micros,
+                _encode(more).decode() if more else None,
+            )
+        )
+    return rows
 
 
-def _row(words: Words, line: Line) -> Row:
-    more: More = {}
-    extension = line.extension or None
-    called, caller, trunk = line.called, line.caller, line.trunk or None
-    charged, talk_s = line.charged_s, line.talk_s
-    if charged is not None and talk_s is not None:
-        charged -= talk_s
-        if not -_FAR < charged < _FAR:
-            more["charged_s"], charged = line.charged_s, None
-    started, answered, ended = _times(line, more)
-    trunk_id = None if trunk is None else _word(words, trunk)
-    destination = _word(words, line.destination) if line.destination else None
-    context = _context(words, line, more, started)
-    key = (line.enterprise, line.site, line.department, line.person, extension)
-    party = words.parties.get(key)
-    if party is None:
-        party = words.parties[key] = len(words.parties)
-        words.new_parties.append((party, *key))
-    if line.trunk_in:
-        more["trunk_in"] = line.trunk_in
-    if line.auth_code:
-        more["auth_code"] = line.auth_code
-    if line.account_code:
-        more["account_code"] = line.account_code
-    return (
-        line.seq,
-        party,
-        context,
-        line.position - (words.base_position or 0),
-        line.length,
-        0 if caller and caller == extension else number_code(caller),
-        0 if called and called == extension else number_code(called),
-        trunk_id,
-        destination,
-        talk_s,
-        line.ring_s,
-        line.total_s,
-        started,
-        answered,
-        ended,
-        number_code(line.correlation_id),
-        charged,
-        line.cost_micros,
-        line.charge_micros,
-        line.reference_micros,
-        _encode(more).decode() if more else None,
-    )
+def _codes(line: Line, more: More) -> None:
+    """What only some sites have."""
+    for name, text in (
+        ("trunk_in", line.trunk_in),
+        ("auth_code", line.auth_code),
+        ("account_code", line.account_code),
+    ):
+        if text:
+            more[name] = text
 
 
 def number_code(text: str | None) -> int | str | None:
@@ -101,7 +110,8 @@ def number_code(text: str | None) -> int | str | None:
     return text
 
 
-def _word(words: Words, text: str) -> int:
+def _new_word(words: Words, text: str) -> int:
+    """Its id; trunk and destination of one line may be the same word."""
     number = words.words.get(text)
     if number is None:
         number = words.words[text] = len(words.words)
@@ -140,7 +150,7 @@ def _e164(line: Line, more: More) -> tuple[int | None, str | None]:
     called, e164 = line.called or "", line.called_e164 or ""
     for strip in range(min(len(called), 4)):
         tail = called[strip:]
-        if e164.endswith(tail):
+        if e164.endswith(tail) and tail.isdigit():
             return strip, e164[: -len(tail)] or None
     more["called_e164"] = e164
     return None, None
@@ -185,7 +195,7 @@ def _wall(line: Line, more: More, started: int | None) -> tuple[int | None, int 
     """(seconds of started_local over UTC, its length in letters, how `day` follows from it)."""
     text, day = line.started_local, line.day
     wall = _read_wall(text) if text else None
-    if text and wall is not None and started is not None:
+    if wall is not None and text and started is not None:
         second = started >> 1 if not started & 1 else started // 2_000_000
         wall_s = wall[0] - second
         if (started >= 0 or not started & 1) and -200_000 < wall_s < 200_000:
@@ -203,13 +213,34 @@ def _wall(line: Line, more: More, started: int | None) -> tuple[int | None, int 
 
 def _read_wall(text: str) -> tuple[int, int] | None:
     """(seconds since 2020 of the wall clock, YYYYMMDD); None unless text is exactly YYYY-MM-DDThh:mm[:ss]."""
-    if len(text) not in (16, 19) or text[10] != "T" or text[7] != "-" or text[4] != "-" or text[13] != ":":
+    hour = _hours.get(text[:13])
+    if hour is None:
+        hour = _read_hour(text[:13])
+        if hour is None:
+            return None
+    tail = text[13:]
+    minute = _SIXTY.get(tail[:3])
+    second = 0 if len(tail) == 3 else _SIXTY.get(tail[3:])
+    if minute is None or second is None:
         return None
-    if len(text) == 19 and text[16] != ":":
+    return hour[0] + minute * 60 + second, hour[1]
+
+
+_SIXTY = {f":{number:02}": number for number in range(60)}
+_hours: dict[str, tuple[int, int]] = {}
+_HOURS_KEPT = 10_000
+
+
+def _read_hour(text: str) -> tuple[int, int] | None:
+    """The same of YYYY-MM-DDThh. Kept, because calls of one hour come together."""
+    if len(text) != 13 or text[4] != "-" or text[7] != "-" or text[10] != "T" or not text.isascii():
         return None
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         return None
-    seconds = (at.toordinal() - _EPOCH_DAY) * 86400 + at.hour * 3600 + at.minute * 60 + at.second
-    return seconds, at.year * 10000 + at.month * 100 + at.day
+    if len(_hours) >= _HOURS_KEPT:
+        _hours.clear()
+    seconds = (at.toordinal() - _EPOCH_DAY) * 86400 + at.hour * 3600
+    _hours[text] = seconds, at.year * 10000 + at.month * 100 + at.day
+    return _hours[text]

@@ -159,7 +159,7 @@ def _tail(box: Box, scope: Scope, fold: tuple[str, int] | None) -> Daily:
             break
         with box.segment(span) as db:
             for row in db.execute(select, (counted, *values)):
-                aggregates.add(daily, row[6], row[:5], row[5], row[7:13], row[13:])
+                aggregates.add(daily, row[6], row[:5], row[5], aggregates.facts_of(*row[7:13]), row[13:])
     return daily
 
 
