@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from bluewhale.formats import Decoder, Guess, Item, OptionError, detect, load_formats
+from bluewhale.formats import Decoder, Guess, Item, OptionError, decide, detect, load_formats
 from bluewhale.ledger.owner_fold import AUTO, FeedSetting
 from bluewhale.model import FEED, FeedStats, Origin, Reject, Why
 
@@ -92,7 +92,7 @@ def chunk(
     feed.held += len(data)
     if feed.held >= feed.retry_at and (feed.held >= RETRY_EVERY_LINE or any(end in data for end in ENDS)):
         feed.retry_at = feed.held + (feed.held // 4 if feed.held >= RETRY_EVERY_LINE else 1)
-        guess = next((g for g in _guesses(feed, sources) if g.sure), None)
+        guess = decide(_guesses(feed, sources))
         if guess and _decide(feed, guess):
             return start(feed, sources, journal)
     return _overflow(feed, sources) if feed.held > HELD_BYTES else []
@@ -235,7 +235,8 @@ def _settle(feed: Feed, sources: Sources, journal: str, at_us: int, *, patient: 
     """More bytes may never come: a single candidate is taken. Several wait for more bytes or the owner; what
     no format knows is rejected once its source has ended."""
     guesses = _guesses(feed, sources)
-    if guesses and (guesses[0].sure or len(guesses) == 1) and _decide(feed, guesses[0]):
+    guess = decide(guesses, ended=True)
+    if guess and _decide(feed, guess):
         return start(feed, sources, journal)
     feed.stats.evidence = "undecided: " + (
         ", ".join(g.format for g in guesses) or "no format knows these bytes"
