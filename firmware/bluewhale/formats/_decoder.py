@@ -35,7 +35,7 @@ class Decoder:
         site = fmt.prepare(self.options) if fmt.prepare else self.options
         layouts = fmt.choose(self.options) if fmt.choose else fmt.layouts
         self._reads = [_compiled(layout) for layout in layouts]
-        self._shapes = [re.compile(layout.shape).match for layout in layouts]
+        self._shapes = [re.compile(each.shape).match if each.shape else None for each in layouts]
         self._aside = [isinstance(layout, Pattern) and layout.aside for layout in layouts]
         self._skips = [re.compile(pattern).search for pattern in fmt.skip]
         self._last: int = min(state.get("layout", 0), len(self._reads) - 1)
@@ -109,8 +109,7 @@ class Decoder:
         """
         if not text.strip() or any(skip(text) for skip in self._skips):
             return None
-        if not self._shapes[self._last](text):
-            fault = Fault(Why.FOREIGN, fault.detail)
+        fault = self._judged(fault, self._last, text)
         for at, read in enumerate(self._reads):
             if at != self._last:
                 try:
@@ -119,9 +118,18 @@ class Decoder:
                         self._last = at
                     return done
                 except Fault as other:
-                    if fault.why is Why.FOREIGN and self._shapes[at](text):
-                        fault = other
+                    if fault.why is Why.FOREIGN:
+                        fault = self._judged(other, at, text)
         raise fault
+
+    def _judged(self, fault: Fault, layout: int, text: str) -> Fault:
+        """A layout with a shape knows its own: what fits the shape is broken, what does not is foreign."""
+        shape = self._shapes[layout]
+        if shape is None:
+            return fault
+        if not shape(text):
+            return Fault(Why.FOREIGN, fault.detail)
+        return Fault(Why.BAD_FIELD, fault.detail) if fault.why is Why.FOREIGN else fault
 
     def _finished(self, read: Read, text: str) -> dict[str, Any] | Signal | None:
         row = read(text, self.context.memory)

@@ -12,9 +12,10 @@ import msgspec
 
 from bluewhale.formats._decoder import Decoder, Item
 from bluewhale.formats._layout import Format, Integrity
-from bluewhale.model import Leg, Reject
+from bluewhale.model import Leg, Reject, Why
 
 DAY_S = 86_400
+MINE = frozenset({Why.BAD_FIELD, Why.BAD_TIME, Why.TRUNCATED})  # broken, but of this format: half a proof
 SURE = 0.85  # the score at which a feed may be decided without asking
 LIKELY = 0.5  # the score that is enough at the end of the input
 APART = 0.2  # how far the next best must lie behind
@@ -73,7 +74,8 @@ def _weigh(fmt: Format, options: dict[str, Any], sources: list[bytes]) -> Guess:
     legs = [item for item in read if isinstance(item, Leg)]
     if not legs:
         return Guess(fmt.name, 0.0, "no call reads", False, options)
-    parsed = len(read) / len(items)
+    broken = sum(1 for item in items if isinstance(item, Reject) and item.why in MINE)
+    parsed = (len(read) + broken / 2) / len(items)
     forward = _forward(legs)
     plausible = sum(1 for leg in legs if _plausible(leg)) / len(legs)
     enough = min(1.0, len(read) / RECORDS[fmt.integrity])

@@ -271,7 +271,8 @@ def _sided(row: Row, letter: str, inward: str | None, outward: str | None, both:
     elif letter in INCOMING:
         direction = "incoming"
     else:
-        direction = "outgoing" if outward else "incoming" if inward else ""
+        dialled_out = outward or (not inward and "code_dialled" in row["extra"])
+        direction = "outgoing" if dialled_out else "incoming" if inward else ""
     if direction:
         row["direction"] = direction
     if direction == "tandem":
