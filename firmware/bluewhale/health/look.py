@@ -46,12 +46,17 @@ class State(msgspec.Struct):
     role_rows: dict[str, reads.Role]
     counts: dict[str, records.Records] = {}
     disk: DiskState = DiskState.OK
-    watermark: tuple[int, ...] = ()
+    watermark: tuple[int, int] | None = None
     moved_mono: int | None = None
 
 
-def remember(health: str, old: reads.Snapshot, standing: set[str], configured: tuple[str, ...]) -> State:
-    """The state to go on from, as health.db holds it. Roles no longer configured are forgotten."""
+def remember(
+    health: str, old: reads.Snapshot, standing: set[str], configured: tuple[str, ...], mono_us: int
+) -> State:
+    """The state to go on from, as health.db holds it: a restart of this role raises and clears nothing.
+
+    Roles no longer configured are forgotten.
+    """
     disk = (
         DiskState.FULL
         if "disk-full" in standing
@@ -59,14 +64,22 @@ def remember(health: str, old: reads.Snapshot, standing: set[str], configured: t
         if "disk-low" in standing
         else DiskState.OK
     )
+    roles = {row.name: row for row in old.roles if row.name in configured}
     return State(
         health=health,
         feeds={row.name: _feed_memory(row) for row in old.feeds},
-        roles={row.name: _role_memory(row) for row in old.roles if row.name in configured},
+        roles={
+            name: _role_memory(row, mono_us if f"role/{name}/restarts" in standing else None)
+            for name, row in roles.items()
+        },
         standing=standing,
         feed_rows={row.name: row for row in old.feeds},
-        role_rows={row.name: row for row in old.roles},
+        role_rows=roles,
+        counts={
+            row.name: records.Records(unreadable=f"feed/{row.name}/rejects" in standing) for row in old.feeds
+        },
         disk=disk,
+        moved_mono=mono_us - levels.STUCK_US - 1 if "ledger-stuck" in standing else None,
     )
 
 
@@ -81,13 +94,14 @@ def _feed_memory(row: reads.Feed) -> feeds.Memory:
     )
 
 
-def _role_memory(row: reads.Role) -> processes.RoleMemory:
+def _role_memory(row: reads.Role, restarted_mono: int | None) -> processes.RoleMemory:
     return processes.RoleMemory(
         state=processes.RoleState(row.state),
         since_us=row.since_us,
         pid=row.pid or 0,
         started_us=row.started_us or 0,
         restarts=row.restarts,
+        restarted_mono=() if restarted_mono is None else (restarted_mono,) * processes.LOOP_RESTARTS,
     )
 
 
@@ -243,8 +257,10 @@ def _stuck(state: State, sight: Sight, backlog: int) -> bool:
     mark = (integer(sight.ledger, "watermark", "feed"), integer(sight.ledger, "watermark", "owner"))
     ledger = state.roles.get("ledger")
     runs = ledger is not None and ledger.state is processes.RoleState.UP
-    if mark != state.watermark or not backlog or not runs or state.moved_mono is None:
-        state.watermark, state.moved_mono = mark, sight.now.mono_us
+    moved = state.watermark is not None and mark != state.watermark
+    state.watermark = mark
+    if moved or not backlog or not runs or state.moved_mono is None:
+        state.moved_mono = sight.now.mono_us
     return sight.now.mono_us - state.moved_mono > levels.STUCK_US
 
 

@@ -26,7 +26,7 @@ CREATE TABLE alarm (
 CREATE UNIQUE INDEX alarm_standing ON alarm (key) WHERE cleared_us IS NULL;
 CREATE TABLE event (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, alarm INTEGER NOT NULL REFERENCES alarm, event TEXT NOT NULL,
-    at_us INTEGER NOT NULL, tried_from TEXT, origin TEXT, UNIQUE (alarm, event));
+    at_us INTEGER NOT NULL, tried_from INTEGER, origin TEXT, UNIQUE (alarm, event));
 CREATE INDEX event_waiting ON event (seq) WHERE origin IS NULL;
 CREATE TABLE box (
     id INTEGER PRIMARY KEY CHECK (id = 1), health TEXT NOT NULL, time_us INTEGER NOT NULL, box TEXT,

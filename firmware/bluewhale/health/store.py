@@ -17,11 +17,11 @@ KEEP_ALARMS = 10_000
 
 
 class Waiting(NamedTuple):
-    """An event the journal does not have yet. `tried_from`: JOURNAL:POSITION, the feed stream's end before it
-    was first handed over (None: it never was); it may be in there from that position on."""
+    """An event the journal does not have yet. `tried_from`: the end of the feed stream before it was first
+    handed over (None: it never was); it may be in there from that position on."""
 
     seq: int
-    tried_from: str | None
+    tried_from: int | None
     id: str
     payload: bytes
 
@@ -131,9 +131,9 @@ class Store:
         }
         return Waiting(seq, tried_from, name, msgspec.json.encode(payload))
 
-    def tried(self, seq: int, end: str) -> None:
-        """It is about to be handed over; the journal's end before that is JOURNAL:POSITION."""
-        self._durable("UPDATE event SET tried_from = ? WHERE seq = ?", (end, seq))
+    def tried(self, seq: int, position: int) -> None:
+        """It is about to be handed over; the feed stream ended at `position` before."""
+        self._durable("UPDATE event SET tried_from = ? WHERE seq = ?", (position, seq))
 
     def journaled(self, seq: int, origin: str) -> None:
         self._durable("UPDATE event SET origin = ? WHERE seq = ?", (origin, seq))
