@@ -155,6 +155,11 @@ ZONES = (None, None, "Asia/Shanghai", "Europe/London", "America/New_York", "Aust
 # Around changes of the clock (London, New York, Lord Howe), a leap day, ends of months and of the year.
 DAYS = ("2026-03-29", "2026-10-25", "2026-03-08", "2026-11-01", "2026-04-05", "2026-10-04", "2024-02-29",
         "2026-10-01", "2025-12-31", "2026-01-05", "2026-05-01", "2026-07-31")  # fmt: skip
+CHANGES = {
+    "Europe/London": ("2026-03-29", "2026-10-25"),
+    "America/New_York": ("2026-03-08", "2026-11-01"),
+    "Australia/Lord_Howe": ("2026-04-05", "2026-10-04"),  # by half an hour
+}
 PREFIXES = ("", "+", "1", "12", "123", "+8", "+86", "+8610", "+86755", "17909+86")
 TAILS = ("", "0", "5", "34", "10623456", "62345678", "75512345678")
 NUMBERS = ("+861062345678", "+8675512345678", "12315", "12", "17909+8610", "+12315551234", "95588", "", "+8")
@@ -249,7 +254,8 @@ def amount(chance: random.Random, decimals: int) -> str:
 
 def random_call(chance: random.Random, tree: dict) -> tuple[str, datetime, int, int]:
     """(called, start, talk_s, fold); many calls start just before a band's edge or a change of the clock."""
-    start = datetime.fromisoformat(chance.choice(DAYS)) + timedelta(days=chance.choice((0, 0, 0, -1, 1)))
+    days = DAYS if chance.random() < 0.6 else CHANGES.get(tree.get("time_zone"), DAYS)
+    start = datetime.fromisoformat(chance.choice(days)) + timedelta(days=chance.choice((0, 0, 0, -1, 1)))
     edges = [clock_s(band[side]) for band in tree["band"] for side in ("from", "to") if side in band]
     edge = chance.choice([*edges, 0, 3600, 7200, 10800, 43200])
     start += timedelta(
