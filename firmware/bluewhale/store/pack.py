@@ -17,6 +17,8 @@ More = dict[str, Any]
 
 _FAR = 1 << 61  # a difference beyond this does not fit its code
 _EPOCH_DAY = datetime(1970, 1, 1).toordinal() + EPOCH_S // 86400  # noqa: DTZ001 - wall time has no zone
+_NUL = "\u2400"
+_IN_MORE = ("called_e164", "trunk_in", "auth_code", "account_code", "started_local", "payer")
 _encode = msgspec.json.encode
 
 
@@ -81,10 +83,22 @@ def pack(words: Words, lines: list[Line]) -> list[Row]:
                 line.cost_micros,
                 line.charge_micros,
                 line.reference_micros,
-                _encode(more).decode() if more else None,
+                _json(more) if more else None,
             )
         )
     return rows
+
+
+def as_stored(line: Line) -> Line:
+    """The line as it comes back: '' is unknown, and a NUL in a text of `more` is shown by its picture."""
+    given = {name: value for name in Line.__struct_fields__ if isinstance(value := getattr(line, name), str)}
+    for name, text in given.items():
+        given[name] = text.replace("\0", _NUL) if name in _IN_MORE else text
+    return msgspec.structs.replace(line, **{name: text or None for name, text in given.items()})
+
+
+def _json(more: More) -> str:
+    return _encode(more).decode().replace("\\u0000", _NUL)  # SQLite's JSON ends a text at a NUL
 
 
 def _codes(line: Line, more: More) -> None:

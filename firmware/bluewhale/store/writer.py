@@ -18,6 +18,7 @@ from bluewhale.store import aggregates, ledgerdb, recovery, segments
 from bluewhale.store.aggregates import Daily
 from bluewhale.store.ledgerdb import Pending
 from bluewhale.store.migrations import migrate
+from bluewhale.store.pack import as_stored
 from bluewhale.store.places import Places
 from bluewhale.store.sealer import Sealer
 from bluewhale.store.segments import OpenSegment
@@ -206,7 +207,7 @@ class Store:
             return
         have = recovery.stored(self._places.calls_dir, journal, lines[0].seq, lines[-1].seq)
         for line in lines:
-            if have.get(line.seq) != line:
+            if have.get(line.seq) not in (line, as_stored(line)):
                 log.warning("line %d and later ones come out differently; they are written again", line.seq)
                 self._cut(journal, line.seq)
                 return

@@ -1,0 +1,339 @@
+"""The writer: what it saves together, what it goes on from, a full disk, segments that end and are sealed."""
+
+import hashlib
+import sqlite3
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bluewhale.config import Config
+from bluewhale.model import CatalogueRow, DirectoryRow, FeedStats, Saved, Setting
+from bluewhale.store import ledgerdb, recovery, segments, writer
+from bluewhale.store.dump import dump
+from bluewhale.store.seal import canonical
+from bluewhale.store.writer import DiskFull, Store
+from store_samples import JOURNAL, fold, line, lines, outcome, reject, run, step
+from waiting import until
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return Config(data=str(tmp_path / "data"))
+
+
+def made(config: Config, until_seq: int, batch: int = 500, segment_lines: int = 1000) -> list[str]:
+    store = Store(config, segment_lines)
+    run(store, until_seq, batch)
+    store.close()
+    return list(dump(config))
+
+
+def test_an_empty_store_gives_the_defaults(config: Config) -> None:
+    store = Store(config)
+    assert store.load() == Saved()
+    store.flush()
+    assert not store.idle()
+    store.close()
+    assert list(dump(config)) == []
+
+
+def test_what_was_saved_comes_back(config: Config) -> None:
+    store = Store(config)
+    store.commit(
+        step(
+            lines(1, 5),
+            settings=[Setting("site", "main", {"zone": "Asia/Shanghai"}, 3), Setting("feed", "a", {"url": "x"}, 4)],
+            directory=[DirectoryRow("main", "203", "Li", "Sales", "default"), DirectoryRow("main", "204", None, None, None)],
+            catalogue=[CatalogueRow("feed", 1, "a"), CatalogueRow("plan", 1, "sample", 1, {"currency": "CNY"})],
+            feeds={1: FeedStats("panasonic", True, "12 of 12", 5, 0, 1, 2, 77)},
+            sources={"a/1": b"half a line", "a/2": b"x"},
+            book=b"book",
+        )
+    )  # fmt: skip
+    store.commit(
+        step(
+            lines(6, 1),
+            settings=[Setting("feed", "a", None, 5)],
+            directory=[DirectoryRow("main", "204", removed=True)],
+            sources={"a/2": None},
+        )
+    )
+    store.close()
+    again = Store(config)
+    assert again.load() == Saved(
+        watermark={"feed": 6, "owner": 0},
+        journal=JOURNAL,
+        next_seq=7,
+        state=b'{"lines": 6}',
+        book=b"book",
+        sources={"a/1": b"half a line"},
+        settings=[Setting("site", "main", {"zone": "Asia/Shanghai"}, 3)],
+        directory=[DirectoryRow("main", "203", "Li", "Sales", "default")],
+        catalogue=[CatalogueRow("feed", 1, "a"), CatalogueRow("plan", 1, "sample", 1, {"currency": "CNY"})],
+        feeds={1: FeedStats("panasonic", True, "12 of 12", 5, 0, 1, 2, 77)},
+    )
+    again.close()
+
+
+def test_lines_are_visible_at_once_and_the_rest_within_a_second(config: Config) -> None:
+    store = Store(config)
+    store.commit(step(lines(1, 10)))
+    assert [text.split(" ")[0] for text in dump(config)] == ["line"] * 10
+    assert store.load() == Saved()
+    until(lambda: not store.idle() and store.load().next_seq == 11, timeout=5)
+    store.close()
+
+
+def test_what_somebody_waits_for_is_saved_at_once(config: Config) -> None:
+    store = Store(config)
+    store.commit(step(lines(1, 10), outcomes=[outcome(3)]))
+    assert store.load().next_seq == 11
+    store.commit(step([], outcomes=[outcome(4)], watermark={"feed": 10, "owner": 9}))
+    assert store.load().watermark == {"feed": 10, "owner": 9}
+    store.close()
+
+
+def test_batches_make_no_difference(tmp_path: Path) -> None:
+    dumps = [made(Config(data=str(tmp_path / str(batch))), 4000, batch) for batch in (1, 37, 999, 4000)]
+    assert dumps[0][0].startswith('line {"seq":1,')
+    assert sum(text.startswith("line ") for text in dumps[0]) == 4000
+    assert dumps[1] == dumps[0] and dumps[2] == dumps[0] and dumps[3] == dumps[0]
+
+
+def test_the_sums_are_those_of_the_lines(config: Config) -> None:
+    made(config, 3000)
+    db = sqlite3.connect(config.ledger_db)
+    every = lines(1, 3000)
+    for table, name in (("daily_extension", "extension"), ("daily_destination", "destination")):
+        want: Counter[tuple[object, ...]] = Counter()
+        for one in every:
+            key = (
+                one.day,
+                one.enterprise,
+                one.site,
+                one.department,
+                getattr(one, name) or "-",
+                one.direction,
+            )
+            want[key, one.currency or "-", "lines"] += 1
+            want[key, one.currency or "-", "talk_s"] += one.talk_s or 0
+            want[key, one.currency or "-", "answered"] += one.answered or 0
+            want[key, one.currency or "-", "charge_micros"] += one.charge_micros or 0
+            want[key, one.currency or "-", "unpriced"] += one.unpriced is not None
+        have: Counter[tuple[object, ...]] = Counter()
+        for *key_, currency, count, talk_s, answered, charge, unpriced, calls in db.execute(
+            f"SELECT day, enterprise, site, department, {name}, direction, currency, lines, talk_s, answered,"
+            f" charge_micros, unpriced, calls FROM {table}"
+        ):
+            key = tuple(key_)
+            assert calls == count
+            have[key, currency, "lines"] += count
+            have[key, currency, "talk_s"] += talk_s
+            have[key, currency, "answered"] += answered
+            have[key, currency, "charge_micros"] += charge
+            have[key, currency, "unpriced"] += unpriced
+        assert have == want
+    assert db.execute("SELECT sum(balance_micros) FROM account").fetchone() == (0,)
+    assert db.execute("SELECT sum(abs(amount_micros)) > 0, sum(amount_micros) FROM posting").fetchone() == (
+        1,
+        0,
+    )
+
+
+def test_further_lines_of_a_call_are_no_calls(config: Config) -> None:
+    store = Store(config)
+    first = line(1, direction="outgoing", currency="CNY", charge_micros=500, answered=1)
+    other = line(
+        2, direction="outgoing", currency="CNY", charge_micros=70, call_position=first.position, ordinal=1
+    )
+    mend = line(3, direction="outgoing", currency="CNY", charge_micros=-500, position=first.position,
+                call_position=first.position, revision=1, reason="late leg")  # fmt: skip
+    store.commit(step([first, other, mend]))
+    store.close()
+    db = sqlite3.connect(config.ledger_db)
+    sums = db.execute("SELECT sum(lines), sum(calls), sum(answered), sum(charge_micros) FROM daily_extension")
+    assert sums.fetchone() == (3, 1, 1, 70)
+
+
+def test_rejects_are_bounded_and_their_counts_are_not(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledgerdb, "REJECTS_KEPT", 30)
+    store = Store(config)
+    for at in range(0, 100, 20):
+        store.commit(step([], rejects=[reject(number) for number in range(at, at + 20)]))
+        store.flush()
+    store.close()
+    db = sqlite3.connect(config.ledger_db)
+    assert db.execute("SELECT count(*), min(at_us) % 1000, max(at_us) % 1000 FROM reject").fetchone() == (
+        30,
+        70,
+        99,
+    )
+    assert db.execute("SELECT feed, why, rejects FROM reject_count").fetchall() == [(1, "bad-field", 100)]
+
+
+def test_a_gap_between_lines_is_refused(config: Config) -> None:
+    store = Store(config)
+    store.commit(step(lines(1, 3)))
+    with pytest.raises(ValueError, match="do not follow 3"):
+        store.commit(step(lines(5, 1)))
+    store.close()
+
+
+@pytest.mark.parametrize("which", ["segment", "ledger"])
+def test_a_full_disk_loses_and_doubles_nothing(tmp_path: Path, which: str) -> None:
+    """SQLite itself says "database or disk is full": the file may grow no more pages."""
+    want = made(Config(data=str(tmp_path / "want")), 6000, 250, 100_000)
+    config = Config(data=str(tmp_path / "full"))
+    store = Store(config, 100_000)
+    full = 0
+    for at in range(1, 6001, 250):
+        part = fold(at, 250)
+        if at > 1000:
+            db = store._open.db if which == "segment" else store._db  # type: ignore[union-attr]
+            pages = db.execute("PRAGMA page_count").fetchone()[0]
+            db.execute(f"PRAGMA max_page_count={pages}")
+            for _ in range(3):
+                try:
+                    store.commit(part)
+                    store.flush()
+                except DiskFull:
+                    full += 1
+            db.execute("PRAGMA max_page_count=1000000")
+        store.commit(part)
+    store.close()
+    assert full > 10
+    assert list(dump(config)) == want
+
+
+def test_segments_end_at_the_same_lines_whatever_the_batches(tmp_path: Path) -> None:
+    ends = []
+    for batch in (70, 1500):
+        config = Config(data=str(tmp_path / str(batch)))
+        made(config, 5000, batch)
+        ends.append(
+            [(span.number, span.first_seq, span.last_seq) for span in recovery.survey(config.calls_dir)]
+        )
+    assert ends[0] == [
+        (1, 1, 1000),
+        (2, 1001, 1699),
+        (3, 1700, 2699),
+        (4, 2700, 3399),
+        (5, 3400, 4399),
+        (6, 4400, 5000),
+    ]
+    assert ends[1] == ends[0]
+
+
+def sealed(config: Config) -> list[Path]:
+    return [file for _, file, is_sealed in segments.listing(config.calls_dir) if is_sealed]
+
+
+def test_a_full_segment_is_sealed_with_a_manifest(config: Config) -> None:
+    store = Store(config, 1000)
+    run(store, 2500, 300)
+    until(lambda: not store.idle() and len(sealed(config)) == 2, timeout=20)
+    store.commit(fold(2501, 10))
+    store.close()
+    first = sealed(config)[0]
+    assert first.name == "000001.db" and first.stat().st_mode & 0o222 == 0
+    assert not (first.parent / "000001.open.db").exists()
+    db = recovery.connect(first, sealed=True)
+    manifest = msgspec.json.decode(db.execute("SELECT value FROM meta WHERE name = 'manifest'").fetchone()[0])
+    text = b"".join(canonical(db))
+    assert manifest["sha256"] == hashlib.sha256(text).hexdigest()
+    assert (manifest["lines"], manifest["first_seq"], manifest["last_seq"]) == (1000, 1, 1000)
+    assert manifest["talk_s"] == sum(one.talk_s or 0 for one in lines(1, 1000))
+    charges = sum(one.charge_micros or 0 for one in lines(1, 1000))
+    assert msgspec.json.decode(manifest["charges"]) == {"CNY": charges}
+    assert (manifest["low_position"], manifest["high_position"]) == (10_100, 110_000)
+    ledger = sqlite3.connect(config.ledger_db)
+    assert ledger.execute("SELECT number, sha256 FROM segment").fetchone() == (1, manifest["sha256"])
+
+
+def test_sealing_goes_on_after_a_crash_in_it(config: Config) -> None:
+    """What a killed sealer leaves: a half copy, or both files."""
+    want = made(config, 2500)
+    for number, file, is_sealed in segments.listing(config.calls_dir):
+        if is_sealed and number == 1:
+            file.rename(file.with_name("000001.open.db"))
+            file.with_name("000001.open.db").chmod(0o644)
+            file.with_name(".000001.part").write_bytes(b"half")
+        elif is_sealed:
+            file.with_name(segments.open_name(number)).write_bytes(file.read_bytes())
+    store = Store(config, 1000)
+    until(lambda: not store.idle() and len(sealed(config)) == 2, timeout=20)
+    store.close()
+    names = sorted(file.name for file in config.calls_dir.iterdir())
+    assert names == ["000001.db", "000002.db", "000003.open.db"]
+    assert list(dump(config)) == want
+
+
+def test_idle_makes_the_indexes_a_flood_dropped(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "QUIET_S", 0.0)
+    store = Store(config)
+    store.commit(step(lines(1, 1200)))
+    assert store._open is not None and not store._open.indexed
+    for _ in range(6):
+        store.idle()
+    assert store._open.indexed
+    store.commit(step(lines(1201, 10)))
+    assert store._open.indexed
+    store.close()
+
+
+def test_ledger_db_may_be_lost(config: Config) -> None:
+    want = made(config, 3000)
+    for suffix in ("", "-wal", "-shm"):
+        config.ledger_db.with_name(config.ledger_db.name + suffix).unlink(missing_ok=True)
+    assert made(config, 3000) == want
+
+
+@pytest.mark.parametrize("which", [0, 1, -1])
+def test_a_segment_may_be_lost(config: Config, which: int) -> None:
+    want = made(config, 3000)
+    file = segments.listing(config.calls_dir)[which][1]
+    file.unlink()
+    assert made(config, 3000) == want
+    assert list(config.data_dir.glob("ledger.db.aside"))
+
+
+@pytest.mark.parametrize("damage", [b"no database at all", b""])
+def test_a_segment_that_is_none_is_made_again(config: Config, damage: bytes) -> None:
+    want = made(config, 3000)
+    file = segments.listing(config.calls_dir)[1][1]
+    file.unlink()
+    file.write_bytes(damage)
+    assert made(config, 3000) == want
+
+
+def test_lines_that_come_out_differently_after_a_crash_are_replaced(config: Config) -> None:
+    """The code was changed between a crash and the start after it: ledger.db is behind, the new code's lines count."""
+    store = Store(config, 1000)
+    store.commit(fold(1, 500))
+    store.flush()
+    other = fold(501, 1200)
+    other.outcomes, other.settings = [], []
+    for one in other.lines:
+        if one.seq >= 900 and one.charge_micros:
+            one.charge_micros += 1
+    store.commit(other)
+    store._sealer.close(20)
+    del store  # as a kill would leave it: ledger.db at line 500, segments at line 1700
+    want = made(Config(data=config.data + "-want"), 1700)
+    assert made(config, 1700) == want
+
+
+def test_another_journal_begins_a_segment(config: Config) -> None:
+    made(config, 100)
+    store = Store(config)
+    store.commit(step(lines(1, 50), journal="f" * 16))
+    store.close()
+    spans = recovery.survey(config.calls_dir)
+    assert [(span.journal, span.first_seq, span.last_seq) for span in spans] == [
+        (JOURNAL, 1, 100),
+        ("f" * 16, 1, 50),
+    ]
