@@ -2,14 +2,18 @@
 
 import copy
 import json
+import random
 from importlib.resources import files
 
 import pytest
 
+from bluewhale import cli_rate
 from bluewhale.ledger import plan as plan_files
+from bluewhale.ledger import plan_csv
 from bluewhale.ledger.plan import PlanError
 from bluewhale.ledger.plan_check import check
 from bluewhale.ledger.plan_lines import line_of
+from slow_rater import random_plan
 
 GOOD = {
     "name": "good",
@@ -269,7 +273,7 @@ slot = [ { from_s = 0 } ]
      ("rate[1].slot[1].per_s", 14), ("rate[1].minimum", 9), ("rate[0].slot[0].per_s", 7), ("colour", None), ("", None)],
 )  # fmt: skip
 def test_lines_in_toml(path, line):
-    assert line_of(TOML, path, False) == line
+    assert line_of(TOML, path, "TOML") == line
 
 
 def test_lines_in_json():
@@ -280,6 +284,63 @@ def test_lines_in_json():
         ("band[0].weight", '"weight": 1'),
         ("name", '"name": "good"'),
     ):
-        assert key in lines[line_of(text, path, True) - 1]
-    assert line_of(text, "rate[1].slot[1]", True) == line_of(text, "rate[1].slot[1].from_s", True) - 1
-    assert line_of(text, "rate[0].minimum", True) == line_of(text, "rate[0]", True)
+        assert key in lines[line_of(text, path, "JSON") - 1]
+    assert line_of(text, "rate[1].slot[1]", "JSON") == line_of(text, "rate[1].slot[1].from_s", "JSON") - 1
+    assert line_of(text, "rate[0].minimum", "JSON") == line_of(text, "rate[0]", "JSON")
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_samples_as_a_table_and_back(name):
+    text = files("bluewhale").joinpath(f"share/plans/{name}").read_text(encoding="utf-8")
+    tree = plan_files.load(text, name)
+    assert plan_csv.tree_of(plan_csv.table_of(tree)) == tree
+
+
+def test_random_plans_as_a_table_and_back():
+    chance = random.Random("table")
+    for _ in range(200):
+        tree = random_plan(chance)
+        back = plan_files.load(plan_csv.table_of(tree))
+        assert plan_files.parse(back) == plan_files.parse(tree)
+
+
+TABLE = """\ufeff#name;Table
+#currency;EUR
+#decimals;2
+#rounding;up
+#calendar;H;01-01 2026-05-01
+#band;off;6 7;00:00;24:00;;;;5
+
+Prefix;Name;Band;from_s;price;per_s;increment_s;from_s;price;per_s;increment_s
+="+44";UK;;0;0.10;60;60;60;0.05;60;1
+'0044;;off;;1;60;60
+"""
+
+
+def test_a_table_from_a_spreadsheet():
+    tree = plan_files.load(TABLE, "x.csv")
+    plan = plan_files.parse(tree)
+    assert [(rate.prefix, rate.name, len(rate.slots)) for rate in plan.rates] == [
+        ("+44", "UK", 2),
+        ("0044", "0044", 1),
+    ]
+    assert (plan.bands[0].days, plan.bands[0].weight) == ({6, 7}, 5)
+    assert line_of(TABLE, "rate[1].slot[0].price", "CSV") == 10 and line_of(TABLE, "band[0].days", "CSV") == 6
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "text"),
+    [
+        ("Name;Band", "Name;Colour", 8, 'unknown heading "colour"'),
+        ("Prefix;", "", 8, 'no heading "prefix"'),
+        ("60;1\n", "60;1;9\n", 9, "12 cells under 11 headings"),
+        ("0.10", "1,10", 9, "rate[0].slot[0].price"),
+        ("6 7", "6 x", 6, "band[0].days[1]: wanted is a whole number"),
+        ("#decimals;2\n", "", None, "there is no `decimals`"),
+        ("01-01", "01-32", 5, "calendar[0].dates"),
+    ],
+)  # fmt: skip
+def test_faults_of_a_table_have_lines(old, new, where, text):
+    assert old in TABLE
+    (fault,) = cli_rate.check_plan_text(TABLE.replace(old, new, 1), "x.csv")
+    assert fault.line == where and text in str(fault)

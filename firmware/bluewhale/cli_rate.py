@@ -47,7 +47,7 @@ class Call(msgspec.Struct, frozen=True):
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("rate", help="price calls by a plan file")
-    parser.add_argument("--plan", required=True, metavar="FILE", help="plan file, TOML or JSON")
+    parser.add_argument("--plan", required=True, metavar="FILE", help="plan file, TOML, JSON or CSV")
     parser.add_argument("--balance", metavar="AMOUNT", help="how long this balance lasts (talk_s not needed)")
     parser.add_argument("--warn", metavar="AMOUNT", help="and when it falls below this amount")
     parser.add_argument("calls", nargs="?", default="-", metavar="CALLS", help="JSON Lines; default: stdin")
@@ -57,7 +57,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """`plan check FILE`, for the group `plan`."""
     parser = commands.add_parser("check", help="find faults, gaps, overlaps and dead rates in plan files")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="plan file, TOML or JSON")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="plan file, TOML, JSON or CSV")
     parser.set_defaults(run=_check)
 
 
@@ -190,8 +190,11 @@ def check_plan_text(text: str, name: str = "") -> list[Fault]:
 
 
 def _placed(faults: list[plan_files.Fault], text: str, name: str, severity: str) -> list[Fault]:
-    as_json = plan_files.is_json(text, name)
-    return [Fault(f.line or line_of(text, f.path, as_json), f.path, f.text, severity) for f in faults]
+    kind = plan_files.kind_of(text, name)
+    return [
+        Fault(f.line or (line_of(text, f.path, kind) if f.path else None), f.path, f.text, severity)
+        for f in faults
+    ]
 
 
 def _tell(path: str, faults: list[Fault]) -> None:

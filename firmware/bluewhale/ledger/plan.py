@@ -1,6 +1,6 @@
 """Plan files: what a call costs, as its owner writes it (docs/plans.md), read strictly into records.
 
-`load` turns TOML or JSON text into a tree, `parse` the tree into a Plan. Strict: what is not understood is
+`load` turns TOML, JSON or CSV text into a tree, `parse` the tree into a Plan. Strict: what is not understood is
 a fault with its path, `rate[3].slot[0].price: ...`, counted from 0 as in JSON. Times here are wall time of
 the plan's zone in seconds since 1970, amounts exact ratios. `rating` says what the records mean.
 """
@@ -16,7 +16,7 @@ from zoneinfo import available_timezones
 
 import msgspec
 
-from bluewhale.ledger import money
+from bluewhale.ledger import money, plan_csv
 from bluewhale.ledger.money import Rounding
 from bluewhale.ledger.plan_raw import RawBand, RawPlan, RawRate, RawSlot, shape_fault
 from bluewhale.ledger.plan_records import (
@@ -35,7 +35,7 @@ from bluewhale.ledger.plan_records import (
     Slot,
 )
 
-__all__ = ["Band", "Days", "Fault", "Plan", "PlanError", "Rate", "Slot", "is_json", "load", "parse"]
+__all__ = ["Band", "Days", "Fault", "Plan", "PlanError", "Rate", "Slot", "kind_of", "load", "parse"]
 
 Tree = dict[str, Any]
 
@@ -45,22 +45,29 @@ _MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 def load(text: str, name: str = "") -> Tree:
     """A plan file's tree, fit for JSON. Raises PlanError, with the line where the reader knows it."""
-    as_json = is_json(text, name)
+    kind = kind_of(text, name)
+    if kind == "CSV":
+        return plan_csv.tree_of(text)
     try:
-        tree = json.loads(text) if as_json else tomllib.loads(text)
+        tree = json.loads(text) if kind == "JSON" else tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         line = re.search(r"line (\d+)", str(error))
-        fault = Fault("", f"not {'JSON' if as_json else 'TOML'}: {error}", int(line[1]) if line else None)
-        raise PlanError([fault]) from error
+        raise PlanError([Fault("", f"not {kind}: {error}", int(line[1]) if line else None)]) from error
     if not isinstance(tree, dict):
         raise PlanError([Fault("", "the file holds no table at its top")])
     plain: Tree = _plain(tree)
     return plain
 
 
-def is_json(text: str, name: str) -> bool:
-    """By the name's ending, .json or .toml; else by the first character."""
-    return name.endswith(".json") or (not name.endswith(".toml") and text.lstrip()[:1] == "{")
+def kind_of(text: str, name: str) -> str:
+    """TOML, JSON or CSV: by the name's ending; else by how the text begins."""
+    ending = name.rpartition(".")[2].upper()
+    if ending in ("TOML", "JSON", "CSV"):
+        return ending
+    begin = text.lstrip("\ufeff \t\r\n")
+    if begin[:1] == "{":
+        return "JSON"
+    return "CSV" if re.match(r"(#name|prefix)[,;\t]", begin) else "TOML"
 
 
 def _plain(value: Any) -> Any:

@@ -2,14 +2,16 @@
 
 import re
 
+from bluewhale.ledger import plan_csv
+
 _TOML_TABLE = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_.\- ]+?)\s*\]\]?\s*(?:#.*)?$")
 _TOML_KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|\n|[^\s\[\]{},:"]+')
 
 
-def line_of(text: str, path: str, as_json: bool) -> int | None:
-    """The line of a path, or of the nearest table around it. None if none of it is in the text."""
-    lines = _json_lines(text) if as_json else _toml_lines(text)
+def line_of(text: str, path: str, kind: str) -> int | None:
+    """The line of a path in TOML, JSON or CSV text, or of the nearest table around it. None: not in the text."""
+    lines = {"TOML": _toml_lines, "JSON": _json_lines, "CSV": plan_csv.lines_of}[kind](text)
     while path:
         if path in lines:
             return lines[path]
