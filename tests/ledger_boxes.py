@@ -41,7 +41,7 @@ class Journaled:
     """Owns the journal of a data directory while it is written."""
 
     def __init__(self, directory: Path) -> None:
-        self.config = Config(data=str(directory), zone="Europe/London")
+        self.config = Config(data=str(directory))
         self.writer = Writer(
             self.config.journal_dir, box=box_id(directory, 0), segment_bytes=1 << 20, reserve_bytes=0,
             owner_share_bytes=0,

@@ -171,7 +171,7 @@ def test_a_memory_of_another_version_is_made_again(tmp_path: Path) -> None:
     run_to_the_end(config)
     before = lines(config)
     with closing(sqlite3.connect(config.ledger_db)) as db:
-        db.execute("UPDATE fold SET state = ?", [b'{"zone":"Europe/London","colour":"blue"}'])
+        db.execute("UPDATE fold SET state = ?", [b'{"zone":"UTC","colour":"blue"}'])
         db.commit()
     run_to_the_end(config)
     assert lines(config) == before

@@ -20,7 +20,7 @@ from bluewhale.roles.heart import Heart, write_atomic
 from bluewhale.roles.ledger_lock import locked
 from bluewhale.store.writer import DiskFull, Store
 
-WAIT_S = 0.5
+WAIT_S = 0.2
 PUBLISH_ON = {"feed", "user", "token", "setup", "snmp-user", "snmp-receiver"}
 
 log = logging.getLogger("bluewhale")
