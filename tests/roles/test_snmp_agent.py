@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bluewhale.snmp import oids
@@ -140,6 +141,42 @@ def test_hostile_packets_change_only_counters(peer: Peer) -> None:
         attacker.sendto(b"\x30" * 60_000, (host, int(port)))
     assert "Bluewhale" in peer.run("snmpget", SYS_DESCR).stdout
     assert len(peer.log.read_text().splitlines()) < 30  # nobody can fill the log
+
+
+def test_strangers_cannot_fill_the_memory(peer: Peer) -> None:
+    """Messages that name a new engine each, without a user: pysnmp would remember every one for five minutes."""
+
+    def tlv(tag: int, content: bytes) -> bytes:
+        length = (
+            bytes([len(content)]) if len(content) < 128 else bytes([0x82]) + len(content).to_bytes(2, "big")
+        )
+        return bytes([tag]) + length + content
+
+    def resident() -> int:
+        assert peer.process is not None
+        return psutil.Process(peer.process.pid).memory_info().rss
+
+    def flood(count: int) -> None:
+        for n in range(count):
+            name = b"\x80" + n.to_bytes(4, "big") + b"engine"
+            user = tlv(
+                48, tlv(4, name) + tlv(2, b"\0") * 2 + tlv(4, b"") + tlv(4, bytes(24)) + tlv(4, bytes(8))
+            )
+            header = tlv(
+                48, tlv(2, n.to_bytes(4, "big")) + tlv(2, b"\0\xff\xe3") + tlv(4, b"\3") + tlv(2, b"\3")
+            )
+            attacker.sendto(
+                tlv(48, tlv(2, b"\3") + header + tlv(4, user) + tlv(4, bytes(64))), (host, int(port))
+            )
+            if n % 50 == 49:  # as fast as it is read: what the kernel drops proves nothing
+                assert "Bluewhale" in peer.run("snmpget", SYS_DESCR).stdout
+
+    host, _, port = peer.status()["listen"].rpartition(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attacker:
+        flood(500)
+        before = resident()
+        flood(4000)
+    assert resident() - before < 3_000_000  # 6 MB if they were kept
 
 
 def test_users_come_and_go_while_it_runs(peer: Peer) -> None:

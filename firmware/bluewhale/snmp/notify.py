@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pyasn1.codec.ber import encoder
+from pysnmp.error import PySnmpError
+from pysnmp.proto import rfc1902
 from pysnmp.proto.api import v2c
 
 from bluewhale.health import reads
@@ -115,7 +117,7 @@ class Notifier:
             if family not in self.sockets:
                 self.sockets[family] = socket.socket(family, socket.SOCK_DGRAM)
             self.sockets[family].sendto(packet, (receiver.host, receiver.port))
-        except (OSError, LookupError) as error:
+        except (OSError, LookupError, PySnmpError) as error:
             if receiver.name not in self.failing:
                 log.warning("receiver %s: %s; its notifications wait", receiver.name, error)
             self.failing.add(receiver.name)
@@ -138,9 +140,9 @@ class Notifier:
             raise LookupError(f"user {receiver.user} has no keys on this box")
         engine = self.agent.engine
         model = engine.message_processing_subsystems[3]
-        to = (receiver.host, receiver.port)
+        to, user = (receiver.host, receiver.port), rfc1902.OctetString(receiver.user)
         _, _, packet = model.prepare_outgoing_message(
-            engine, self.agent.domain, to, 3, 3, receiver.user, 3, engine.snmpEngineID, b"", 1, pdu, False, None
+            engine, self.agent.domain, to, 3, 3, user, 3, engine.snmpEngineID, b"", 1, pdu, False, None
         )  # fmt: skip
         return bytes(packet)
 
