@@ -328,6 +328,16 @@ def test_every_charge_fits_64_bits():
     assert charge(plan_of(top), "1", NOON, 10**40) is None
 
 
+@pytest.mark.parametrize("wall", [-(2**63), 2**63, 253_402_300_799_000_000, -62_135_596_800_000_000, 0])
+def test_absurd_starts_raise_nothing(wall):
+    for zone in (None, "Europe/London"):
+        plan = plan_of(rate(), rate(price="2", band="day"), band=DAY_AND_NIGHT[:1], time_zone=zone)
+        assert (rating.charge_micros(plan, "1", wall, 10**8)[0] is None) == (wall != 0)
+        assert isinstance(rating.price(plan, "1", wall, 1), rating.NoRate) == (wall != 0)
+    assert rating.charge_micros(plan_of(rate("9")), "1", wall, 60)[0] is None
+    assert isinstance(rating.wall("Europe/London", wall)[0], int)
+
+
 def _us_a_call(plan, called: list[str], talk_s: int, count: int = 300) -> float:
     """CPU of one call, the best of several tries: others share this machine."""
     best, at = 1e9, wall_us("2026-01-05T10:00")

@@ -17,7 +17,7 @@ import msgspec
 
 from bluewhale.ledger import money
 from bluewhale.ledger.plan_records import DAY_S, Plan
-from bluewhale.ledger.tariff import NO_RATE, Stretch, Tariff, date_of, holding, tariffs
+from bluewhale.ledger.tariff import NO_RATE, Stretch, Tariff, date_of, holding, sane, tariffs
 
 MAX_TALK_S = 10**8  # three years: longer is no call
 _MEMO = 20_000
@@ -91,7 +91,7 @@ def _charge_by_bands(
 ) -> tuple[int | None, str | None, str | None]:
     if talk_s > MAX_TALK_S:
         return None, None, f"a call of {talk_s} s cannot be"
-    first = holding(tariff, wall_s)[0]
+    first = holding(tariff, sane(wall_s))[0]
     destination = tariff.rates[max(first, 0)].destination
     if talk_s <= 0:
         return 0, destination, None
@@ -156,6 +156,8 @@ def walk(plan: Plan, tariff: Tariff, wall_s: int, talk_s: int, fold: int = 0) ->
 
     An increment belongs to the rate and slot at its first second and may run past their limits.
     """
+    if sane(wall_s) != wall_s:
+        raise Gap("the start is no time of a call")
     changes = clock_changes(plan.time_zone, wall_s, talk_s, fold) if tariff.course is None else [(0, 0)]
     at, change = 0, 0
     while at < talk_s:
@@ -220,7 +222,7 @@ def wall(zone: str, utc_us: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=8192)
 def _offset(zone: str, quarter: int) -> tuple[int, int]:
-    moment = datetime.datetime.fromtimestamp(quarter * _QUARTER_S, ZoneInfo(zone))
+    moment = datetime.datetime.fromtimestamp(sane(quarter * _QUARTER_S), ZoneInfo(zone))
     return _seconds(moment), moment.fold
 
 

@@ -146,5 +146,10 @@ def _starts(band: Band, ordinal: int) -> Iterator[int]:
         yield band.from_s - DAY_S
 
 
+def sane(wall_s: int) -> int:
+    """A time brought into the years 5 to 9892, so that no arithmetic on days can overflow."""
+    return min(max(wall_s, -62_000_000_000), 250_000_000_000)
+
+
 def date_of(wall_s: int) -> datetime.date:
-    return datetime.date.fromordinal(wall_s // DAY_S + EPOCH)
+    return datetime.date.fromordinal(sane(wall_s) // DAY_S + EPOCH)
