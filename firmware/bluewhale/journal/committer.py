@@ -10,7 +10,6 @@ import contextlib
 import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from typing import NamedTuple
 
 import msgspec
@@ -19,15 +18,13 @@ from bluewhale.clock import Stamp
 from bluewhale.journal.compress import Compressor
 from bluewhale.journal.durable import Durable
 from bluewhale.journal.format import Ends
-from bluewhale.journal.writer import PRIVILEGED, JournalFull, Writer
+from bluewhale.journal.writer import MARK_SOURCE, PRIVILEGED, TERM, JournalFull, Writer, start_mark
 from bluewhale.model import Kind, Origin
 
 log = logging.getLogger("bluewhale")
-SOURCE = "capture"
 MOST_PENDING = 8 << 20  # bytes not durable yet before feeds must wait
 QUIET_US = 60_000_000
 STEP_US = 250_000  # realtime against monotonic time: more than that between two looks is a step
-TERM = 1  # of a standby pair: who writes; one box writes in term 1 for ever
 
 
 class JournalBroken(Exception):
@@ -57,7 +54,7 @@ class Committer:
         self._room = asyncio.Event()
         self._room.set()
         self._news = self._loop.create_future()
-        self._waiting: list[tuple[asyncio.Future[Origin], Origin]] = []
+        self._waiting: deque[tuple[asyncio.Future[Origin], Origin]] = deque()  # in the journal's order
         self._held: deque[Held] = deque()
         self._held_bytes = 0
         self._closing = False
@@ -66,7 +63,8 @@ class Committer:
         self._closed_segments = writer.closed_segments
         self._last = writer.clock()
         self._last_record_us = self._last.mono_us
-        self._mark("start", **_opened(writer))
+        writer.append(Kind.MARK, MARK_SOURCE, start_mark(writer.opened))
+        self._wake.set()
         self._task = self._loop.create_task(self._run())
 
     @property
@@ -159,7 +157,7 @@ class Committer:
 
     def _mark(self, event: str, **more: object) -> None:
         body = {"event": event, "term": TERM, "active": True, **more}
-        self.writer.append(Kind.MARK, SOURCE, msgspec.json.encode(body))
+        self.writer.append(Kind.MARK, MARK_SOURCE, msgspec.json.encode(body))
         self._wake.set()
 
     async def _run(self) -> None:
@@ -186,36 +184,42 @@ class Committer:
             self.broken.set()
 
     async def _commit(self) -> None:
-        waiting, self._waiting = self._waiting, []
         try:
             await self._loop.run_in_executor(self._pool, self.writer.sync)
         except JournalFull as error:
             log.warning("%s; trying again", error)
-            self._waiting = waiting + self._waiting
             self._room.clear()
             await asyncio.sleep(min(self.look_s, 0.2))
             self._wake.set()
             return
-        for done, origin in waiting:
-            if not done.done():
-                done.set_result(origin)
+        self._answer()
         self._look_at_room()
         if self.writer.closed_segments != self._closed_segments:
             self._closed_segments = self.writer.closed_segments
             self._compressor.wake()
         self._tell()
 
+    def _answer(self) -> None:
+        """Tells all whose record is durable now: also those who came while the sync had begun already."""
+        durable = self.writer.durable
+        while self._waiting:
+            done, origin = self._waiting[0]
+            if origin.position + origin.length > durable.of(origin.stream):
+                return
+            self._waiting.popleft()
+            if not done.done():
+                done.set_result(origin)
+
     def _look(self) -> None:
         """The clock, a quiet minute, the disk."""
         now = self.writer.clock()
         self._look_at_clock(now)
         if now.mono_us - self._last_record_us >= QUIET_US and not self.full:
-            self._take(Kind.TICK, SOURCE, b"", None)
+            self._take(Kind.TICK, MARK_SOURCE, b"", None)
             self._last_record_us = now.mono_us
-        if self.full:
-            self.writer.check_space()
-            self._release_held()
-            self._look_at_room()
+        self.writer.check_space()
+        self._release_held()
+        self._look_at_room()
 
     def _look_at_clock(self, now: Stamp) -> None:
         before, self._last = self._last, now
@@ -252,7 +256,7 @@ class Committer:
         for done in waiting:
             if not done.done():
                 done.set_exception(error)
-        self._waiting = []
+        self._waiting.clear()
         self._held.clear()
         self._held_bytes = 0
         self._room.set()
@@ -261,16 +265,3 @@ class Committer:
     def _tell(self) -> None:
         news, self._news = self._news, self._loop.create_future()
         news.set_result(None)
-
-
-def _opened(writer: Writer) -> dict[str, object]:
-    opened = writer.opened
-    body: dict[str, object] = {
-        "journal": opened.journal,
-        "follows": opened.follows,
-        "version": version("bluewhale"),
-    }
-    for name, sizes in (("cut", opened.cut), ("damaged", opened.damaged), ("lost", opened.lost)):
-        if any(sizes.values()):
-            body[name] = sizes
-    return body

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from bluewhale.journal.durable import NO_HASH
+from bluewhale.journal.identity import adopt
 
 NAME = "manifest.jsonl"
 KEY_BYTES = 32
@@ -91,6 +92,7 @@ def append(directory: Path, stream: str, closed: Closed) -> None:
     """Adds a line, synced; leaves the file as it was if that fails. Raises OSError."""
     descriptor = os.open(directory / stream / NAME, os.O_RDWR | os.O_CREAT, 0o640)
     try:
+        adopt(descriptor, directory / stream)
         size = os.fstat(descriptor).st_size
         line = msgspec.json.encode(closed) + b"\n"
         if size and os.pread(descriptor, 1, size - 1) != b"\n":

@@ -47,9 +47,9 @@ def recover(directory: Path, stream: str, published: Durable | None, journal: st
     newest = segments[-1]
     with open_segment(newest) as segment:
         found = _scan_tail(directory, stream, segment, published, last)
-        found.cut = max(0, segment.end - found.end)
         if published is not None and found.end < published.of(stream):
             _lose(found, published, stream)
+        found.cut = max(0, segment.end - found.end)
         if found.end == newest.start:  # no record in it: the next one takes its name
             newest.path.unlink()
             return found

@@ -22,9 +22,8 @@ from bluewhale.journal.format import FILE_HEADER_BYTES, FileHeader, unpack_file_
 
 PLAIN = ".seg"
 COMPRESSED = ".seg.zst"
-MARKER = struct.Struct(
-    "<IIQIII"
-)  # skippable frame: magic, size, content offset, content size, frame size, crc
+# skippable frame: magic, size; content offset, content size, frame's size, frame's crc; crc of these four
+MARKER = struct.Struct("<IIQIIII")
 MARKER_MAGIC = 0x184D2A5B
 MARKER_HEAD = struct.pack("<II", MARKER_MAGIC, MARKER.size - 8)
 BLOCK = 4096

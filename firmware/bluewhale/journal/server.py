@@ -104,6 +104,8 @@ class Server:
                 await self._talk(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             log.debug("a peer on %s went away", self.path)
+        except asyncio.CancelledError:
+            log.debug("a peer on %s is sent away: the server closes", self.path)  # nothing else cancels us
         except JournalBroken as error:
             log.debug("a peer on %s is sent away: %s", self.path, error)
         finally:

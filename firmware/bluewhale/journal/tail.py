@@ -1,5 +1,6 @@
 """The growing end of one stream: the open segment, the records that wait to be written, the running hash."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -76,7 +77,8 @@ class Tail:
                 left, at = left[done:], at + done
             os.fdatasync(self.fd)
         except OSError:
-            os.ftruncate(self.fd, offset)
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                os.ftruncate(self.fd, offset)
             raise
 
     def commit(self) -> None:

@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,8 @@ from bluewhale.model import FEED, OWNER, Kind, Origin, stream_of
 
 log = logging.getLogger("bluewhale")
 FULL = (errno.ENOSPC, errno.EDQUOT)
+MARK_SOURCE = "capture"
+TERM = 1  # of a standby pair: who writes; one box writes in term 1 for ever
 PRIVILEGED = frozenset({Kind.OWNER, Kind.ALARM, Kind.MARK})  # go on while feeds must wait
 
 
@@ -103,7 +106,11 @@ class Writer:
         if os.fstat(self._durable_fd).st_size < durable_file.FILE_BYTES:
             os.pwrite(self._durable_fd, bytes(durable_file.FILE_BYTES), 0)
         self.durable = self._publish(self._seq, published.commits if published else 0)
+        self.durable = self._publish(self._seq, self.durable.commits)  # both places are sound from now on
         self.check_space()
+        if identity.follows != NO_JOURNAL and _newest_journal(self.directory) != self.journal:
+            # its first record: whoever reads on must see where the name changes
+            self.append(Kind.MARK, MARK_SOURCE, start_mark(self.opened))
 
     def append(self, kind: Kind, source: str, payload: bytes) -> Origin:
         """Takes a record; durable after the next sync. Raises JournalFull, ValueError (too long)."""
@@ -163,7 +170,10 @@ class Writer:
         with self._guard:
             self._free = free_bytes(self.directory)
             self._spent = self.pending
-            if self._free - self._spent >= self.owner_share_bytes * 5 // 4 and not self._stuck:
+            left = self._free - self._spent
+            if left < self.owner_share_bytes:
+                self.full = True
+            elif left >= self.owner_share_bytes * 5 // 4 and not self._stuck:
                 self.full = False
             reserve = self.directory / "reserve"
             if not reserve.exists() and self._free >= 2 * self.reserve_bytes + 2 * self.owner_share_bytes:
@@ -227,6 +237,18 @@ class Writer:
         )
         durable_file.publish(self._durable_fd, now)
         return now
+
+
+def start_mark(opened: Opened) -> bytes:
+    """The payload of a start's MARK: which journal writes from here on, and what the start found."""
+    body: dict[str, object] = {
+        "event": "start", "term": TERM, "active": True, "journal": opened.journal, "follows": opened.follows,
+        "version": version("bluewhale"),
+    }  # fmt: skip
+    for name, sizes in (("cut", opened.cut), ("damaged", opened.damaged), ("lost", opened.lost)):
+        if any(sizes.values()):
+            body[name] = sizes
+    return msgspec.json.encode(body)
 
 
 def open_writer(config: Config) -> Writer:
