@@ -124,6 +124,7 @@ def _headed(layout: Headed) -> Read:
     known = {str(column.at): column for column in layout.columns}
     is_head, fills = re.compile(layout.head).match, dict[tuple[str, ...], Fill]()
     cells_of = splitter(layout.delimiter, layout.quote)
+    needs = {str(column.at) for column in layout.columns if column.need}
     last: list[Any] = [None, None]  # the header list seen last and its fill
 
     def fill_of(names: list[str]) -> Fill:
@@ -132,6 +133,8 @@ def _headed(layout: Headed) -> Read:
         if fill is None:
             if len(fills) >= _PLANS:
                 fills.clear()
+            if lacking := needs - set(names):
+                raise Fault(Why.BAD_FIELD, f"the header before it lacks {', '.join(sorted(lacking))}")
             there = [(known[name], at, f"column {at + 1}") for at, name in enumerate(names) if name in known]
             fill = fills[key] = filler(there)
         return fill

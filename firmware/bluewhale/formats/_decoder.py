@@ -69,7 +69,7 @@ class Decoder:
                 if raw is not None:
                     self.skipped += 1
                     continue
-                why = f"no end within {length} bytes"
+                why = f"no end within {self.format.frames.limit} bytes"
                 items.append(Reject(Origin(journal, stream, position, length), Why.TOO_LONG, why, name))
                 continue
             try:

@@ -118,7 +118,10 @@ class BlockFramer:
 
     def _line(self, frame: Frame, frames: list[Frame]) -> None:
         position, length, raw, offset = frame
-        if raw is None or not raw.strip():
+        if raw is None and self.block:  # an endless line makes the whole block too long
+            self.block = []
+            frames.append((self.begun[0], offset + length - self.begun[1], None, self.begun[1]))
+        elif raw is None or not raw.strip():
             self._flush(frames)
             frames.append(frame)
         elif self.start(raw):
@@ -128,7 +131,7 @@ class BlockFramer:
             frames.append(frame)
         elif offset + length - self.begun[1] > self.limit:
             self.block = []
-            frames.append((self.begun[0], self.limit, None, self.begun[1]))
+            frames.append((self.begun[0], offset - self.begun[1], None, self.begun[1]))
         else:
             self.block.append(raw)
             self.end = offset + length

@@ -76,6 +76,6 @@ _WORDS = {"texts": "list of texts", "table": "table", "number": "whole number", 
 def _check_encoding(name: str) -> None:
     try:
         codecs.lookup(name)
-        b"".decode(name)
+        b"a".decode(name)
     except LookupError:
         raise OptionError(f"option encoding: {name!r} is no text encoding") from None

@@ -111,7 +111,9 @@ def _epoch(_arg: Any) -> Reader:
         if len(hours) >= _MEMO:
             hours.clear()
         day = datetime.date(1970, 1, 1) + datetime.timedelta(hour // 24)
-        begun = hours[hour] = f"{day.isoformat()}T{hour % 24:02d}:"
+        begun = f"{day.isoformat()}T{hour % 24:02d}:"
+        if hour:
+            hours[hour] = begun  # never hour 0, whose first second means "not at all"
         return begun + rest_of_hour[second]
 
     return read
