@@ -15,7 +15,7 @@ NUMBERS = ("90755%08d", "9021%08d", "9%08d", "9138%08d", "90012125%06d", "%04d")
 def line(seq: int, **given: Any) -> Line:
     """Line `seq` of the made-up fold: always the same for the same seq. `given` overrides fields."""
     draw = random.Random(seq)
-    at = START_S + seq * 7 + draw.randrange(60)
+    at = START_S + seq * 30 + draw.randrange(60)
     extension = str(draw.randrange(200, 260))
     kind = draw.choice(("outgoing", "outgoing", "incoming", "internal"))
     other = draw.choice(NUMBERS) % draw.randrange(10**4)
@@ -79,7 +79,7 @@ def step(made: list[Line], **given: Any) -> Step:
         "state": b'{"lines": %d}' % end,
         "watermark": {"feed": end, "owner": 0},
         "journal": JOURNAL,
-        "journal_time_us": (START_S + end) * 1_000_000,
+        "journal_time_us": (START_S + end * 30) * 1_000_000,
         "next_seq": end + 1,
         "fold_version": "one",
     }

@@ -100,21 +100,17 @@ def calls(
     wanted = _filter(scope, equal, number, text, since_us, until_us, unpriced)
     place = search.parse_place(before) if before else None
     found: list[search.Hit] = []
-    done = False
     for hit in search.hits(box, wanted, place, time.monotonic() + deadline_s):
         if isinstance(hit, Place):
             place = hit
         elif hit[2] is None or not _stands_earlier(box, scope, wanted, hit):
             found.append(hit)
             if len(found) > limit:
-                done = True
                 break
-    else:
-        done = place is None or not _more_before(box, place)
     items = gather.items(box, scope, found[:limit])
     if len(found) > limit:
         return Page(items, str(Place(found[limit - 1][0].number, found[limit - 1][1])))
-    if done:
+    if place == search.END:
         return Page(items, None)
     return Page(items, str(place), complete=False, searched_back_to=_started_near(box, place))
 
@@ -184,13 +180,6 @@ def _stands_earlier(box: Box, scope: Scope, wanted: Filter, hit: search.Hit) -> 
             if search.matches_one(db, wanted, line["seq"]):
                 return True
     return False
-
-
-def _more_before(box: Box, place: Place) -> bool:
-    return any(
-        span.number < place.number or (span.number == place.number and span.first_seq < place.seq)
-        for span in box.spans()
-    )
 
 
 def _started_near(box: Box, place: Place | None) -> int | None:

@@ -24,6 +24,8 @@ class Rows(msgspec.Struct, frozen=True):
 
 def catalogue(box: Box, scope: Scope, kind: str) -> list[Item]:
     """{id, name, enterprise} of all enterprises, sites, departments, persons, feeds or plans the scope may know of."""
+    if _empty(scope):
+        return []
     with box.ledger() as db:
         rows = db.execute(
             "SELECT id, name, enterprise FROM catalogue WHERE kind = ? ORDER BY name, id", (kind,)
@@ -64,6 +66,8 @@ def directory(box: Box, scope: Scope) -> list[Item]:
 
 def plans(box: Box, scope: Scope) -> list[Item]:
     """{id, name, enterprise, current, plan}: every version that ever priced a line, the newest of a name is `current`."""
+    if _empty(scope):
+        return []
     with box.ledger() as db:
         rows = db.execute(
             "SELECT id, name, enterprise, value FROM catalogue WHERE kind = 'plan' ORDER BY name, id DESC"

@@ -50,6 +50,9 @@ class Place(msgspec.Struct, frozen=True):
         return f"{self.number}.{self.seq}"
 
 
+END = Place(0, 0)
+
+
 def parse_place(text: str) -> Place:
     """Raises ValueError."""
     number, seq = text.split(".")
@@ -91,9 +94,9 @@ def holds(text: str) -> numbers.Sql:
 
 
 def hits(box: Box, wanted: Filter, before: Place | None, stop_s: float) -> Iterator[Hit | Place]:
-    """Lines that match, newest first, and in between the place down to which all has been searched.
+    """Lines that match, newest first, and in between the place down to which all has been searched: END at last.
 
-    Ends early, after a Place, when `stop_s` (monotonic) has passed; the first slice is always searched, so that
+    Stops early, after a Place, when `stop_s` (monotonic) has passed; the first slice is always searched, so that
     every request gets on.
     """
     first = True
@@ -126,6 +129,7 @@ def hits(box: Box, wanted: Filter, before: Place | None, stop_s: float) -> Itera
                 first, top = False, bottom - 1
                 if time.monotonic() >= stop_s:
                     return
+    yield END
 
 
 def _runs(box: Box, span: Span, wanted: Filter, high: int) -> list[tuple[int, int]]:
