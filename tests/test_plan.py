@@ -4,12 +4,14 @@ import copy
 import json
 import random
 from importlib.resources import files
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from bluewhale import cli_rate
 from bluewhale.ledger import plan as plan_files
-from bluewhale.ledger import plan_csv
+from bluewhale.ledger import plan_csv, plan_raw
 from bluewhale.ledger.plan import PlanError
 from bluewhale.ledger.plan_check import check
 from bluewhale.ledger.plan_lines import line_of
@@ -344,3 +346,20 @@ def test_faults_of_a_table_have_lines(old, new, where, text):
     assert old in TABLE
     (fault,) = cli_rate.check_plan_text(TABLE.replace(old, new, 1), "x.csv")
     assert fault.line == where and text in str(fault)
+
+
+def test_the_examples_of_the_manual():
+    manual = (Path(__file__).parent.parent / "docs" / "plans.md").read_text(encoding="utf-8")
+    toml = manual.partition("```toml\n")[2].partition("```")[0]
+    table = "#name" + manual.partition("```\n#name")[2].partition("```")[0]
+    assert cli_rate.check_plan_text(toml, "x.toml") == cli_rate.check_plan_text(table, "x.csv") == []
+    call = b'{"called": "+442079460123", "started": "2026-01-05T18:59:00", "talk_s": 90}'
+    assert cli_rate.rate_line(plan_files.parse(plan_files.load(toml)), call)["charge_micros"] == 180_000
+    keys = {field.encode_name for kind in vars(plan_raw).values() if hasattr(kind, "__struct_fields__")
+            for field in msgspec.structs.fields(kind)}  # fmt: skip
+    assert len(keys) > 25
+    assert not [
+        key
+        for key in keys
+        if f"`{key}`" not in manual and f"[[{key}]]" not in manual and f".{key}]]" not in manual
+    ]
