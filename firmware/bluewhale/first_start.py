@@ -8,8 +8,9 @@ from importlib.resources import files
 
 from bluewhale import owner, setup_code
 from bluewhale.config import Config
-from bluewhale.journal.reader import ends
 from bluewhale.ledger import plan as plan_files
+from bluewhale.model import EVERYTHING
+from bluewhale.store import reads
 
 SAMPLE_CAPTURE = "tests/corpus/avaya-ipoffice/published/capture.raw"
 SAMPLE_FEED = {"format": "auto", "site": "main", "options": {}, "allow": [], "enabled": True}
@@ -41,8 +42,11 @@ async def welcome(config: Config, listen: str, ready: dict[str, asyncio.Event]) 
 
 
 def _set_up_if_empty(config: Config) -> bool:
-    """The sample plan and a feed, as owner changes, if nobody ever changed anything here."""
-    if not config.sample or ends(config.journal_dir).owner > 0:
+    """The sample plan and a feed, as owner changes, if nobody ever set a plan or a feed here."""
+    box = reads.open_box(config)
+    if not config.sample or any(
+        reads.owner_changes(box, EVERYTHING, kind=k, limit=1).items for k in ("plan", "feed")
+    ):
         return False
     text = files("bluewhale").joinpath("share/plans/sample.toml").read_text(encoding="utf-8")
     changes = [
