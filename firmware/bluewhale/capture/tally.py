@@ -1,0 +1,164 @@
+"""How far each source's bytes are in the journal: a fold over it, so that it can never claim more than is there.
+
+A followed file goes on at its tally, a TCP connection that outlived us skips what the tally counts. The fold is
+saved now and then with the position it read to, so that a start reads only what was written since.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bluewhale.journal.format import Damage
+from bluewhale.journal.identity import write_file
+from bluewhale.journal.reader import ends, records
+from bluewhale.model import FEED, Kind, Record
+
+TAIL_BYTES = 64
+SLICE = 500  # records folded before others get a turn
+SAVE_BYTES = 16 << 20  # of the journal, after which a save is due even if it is not time yet
+
+
+class Source(msgspec.Struct, omit_defaults=True):
+    """A source that was opened. `size` bytes came from it, the last of them are `tail`. For files: `folder` and the name
+    `file` it had, `offset` where in it the source began. `declared`: what its `open` told of a feed of bluewhale.toml."""
+
+    size: int = 0
+    tail: bytes = b""
+    folder: str | None = None
+    file: str | None = None
+    inode: int = 0
+    offset: int = 0
+    declared: dict[str, Any] | None = None
+
+    @property
+    def position(self) -> int:
+        """Of a file: how far it was read."""
+        return self.offset + self.size
+
+
+class Tally(msgspec.Struct):
+    """`position`: how far the stream was read. `numbers`: the highest connection number of each feed. `open`, `files`:
+    sources by name, those that are open and files that were read and closed. `played`: feed -> replay URL at its end."""
+
+    position: int = 0
+    numbers: dict[str, int] = {}
+    open: dict[str, Source] = {}
+    files: dict[str, Source] = {}
+    played: dict[str, str] = {}
+
+
+class _Link(msgspec.Struct):
+    event: str
+    folder: str | None = None
+    file: str | None = None
+    inode: int = 0
+    offset: int = 0
+    declared: dict[str, Any] | None = None
+    played: str | None = None
+
+
+_link = msgspec.json.Decoder(_Link)
+
+
+def fold(tally: Tally, record: Record) -> None:
+    """One record more; `tally` is changed in place."""
+    if record.kind is Kind.CHUNK:
+        source = tally.open.get(record.source)
+        if source is None:
+            source = tally.open[record.source] = Source()
+        source.size += len(record.payload)
+        source.tail = (source.tail + record.payload[-TAIL_BYTES:])[-TAIL_BYTES:]
+    elif record.kind is Kind.LINK:
+        _fold_link(tally, record)
+    tally.position = record.position + record.size
+
+
+def _fold_link(tally: Tally, record: Record) -> None:
+    try:
+        link = _link.decode(record.payload)
+    except msgspec.DecodeError:
+        return  # not of our making
+    feed, _, number = record.source.rpartition("/")
+    if link.event == "open" and feed:
+        known = tally.open.get(record.source)
+        if known is not None:  # told again, with other settings
+            known.declared = link.declared
+            return
+        tally.open[record.source] = Source(
+            folder=link.folder, file=link.file, inode=link.inode, offset=link.offset, declared=link.declared
+        )
+        if number.isdigit():
+            tally.numbers[feed] = max(tally.numbers.get(feed, 0), int(number))
+    elif link.event in ("closed", "lost"):
+        source = tally.open.pop(record.source, None)
+        if source is not None and source.inode:
+            tally.files[record.source] = source
+        if link.played is not None:
+            tally.played[feed] = link.played
+
+
+def feed_of(source: str) -> str:
+    """The feed's name in a source's: FEED/NUMBER."""
+    return source.rpartition("/")[0] or source
+
+
+class Progress:
+    """The tally of a journal directory, kept up with it; `file` is where it is saved. Raises OSError throughout."""
+
+    def __init__(self, journal: Path, file: Path) -> None:
+        self.journal = journal
+        self.file = file
+        self.tally = _load(file)
+        self._busy = asyncio.Lock()
+        end = ends(journal).feed
+        if self.tally.position > end:  # an older journal was put back
+            self.tally = Tally()
+        self._saved = self.tally.position
+
+    async def catch_up(self) -> Tally:
+        """Folds what became durable since."""
+        async with self._busy:
+            end = ends(self.journal).feed
+            found = records(self.journal, FEED, self.tally.position, end)
+            for count, record in enumerate(found, start=1):
+                if isinstance(record, Damage):
+                    self.tally.position = record.position + record.size
+                else:
+                    fold(self.tally, record)
+                if count % SLICE == 0:
+                    await asyncio.sleep(0)
+            return self.tally
+
+    @property
+    def due(self) -> bool:
+        return self.tally.position - self._saved >= SAVE_BYTES
+
+    def save(self) -> None:
+        if self.tally.position != self._saved:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            write_file(self.file, msgspec.json.encode(self.tally))
+            self._saved = self.tally.position
+
+    def sources_of(self, feed: str) -> dict[str, Source]:
+        """The feed's sources that are open in the journal."""
+        return {name: source for name, source in self.tally.open.items() if feed_of(name) == feed}
+
+    def files_of(self, feed: str, folder: str) -> dict[str, Source]:
+        """Files of a folder that the feed read and closed."""
+        mine = (pair for pair in self.tally.files.items() if feed_of(pair[0]) == feed)
+        return {name: source for name, source in mine if source.folder == folder}
+
+    def forget_files(self, feed: str, folder: str, but: set[int]) -> None:
+        """Closed files that are gone from their folder: their inode may come back as another file."""
+        for name, source in self.files_of(feed, folder).items():
+            if source.inode not in but:
+                del self.tally.files[name]
+
+
+def _load(file: Path) -> Tally:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Tally)
+    except (FileNotFoundError, msgspec.DecodeError):  # then the journal is read from its beginning
+        return Tally()
