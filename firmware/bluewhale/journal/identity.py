@@ -12,6 +12,7 @@ import ctypes
 import os
 import secrets
 import struct
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -27,7 +28,7 @@ STATX_BTIME_AT = 80  # struct statx, stx_btime: seconds s64, nanoseconds u32
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """`born_us` and `machine` are 0 and "" where the system does not tell them."""
+    """`born_us` and `machine` are 0 and "" where the system does not tell them. `check`: crc32 of the rest."""
 
     journal: str
     follows: str
@@ -35,6 +36,7 @@ class Identity(msgspec.Struct, frozen=True):
     inode: int
     born_us: int
     machine: str
+    check: int = 0
 
 
 class Box(msgspec.Struct, frozen=True):
@@ -62,11 +64,12 @@ def box_id(data_dir: Path, now_us: int) -> str:
 
 
 def read(directory: Path) -> Identity | None:
-    """None if it is missing or cannot be read as one."""
+    """None if it is missing or damaged."""
     try:
-        return msgspec.json.decode((directory / NAME).read_bytes(), type=Identity)
-    except (FileNotFoundError, msgspec.DecodeError):
+        identity = msgspec.json.decode((directory / NAME).read_bytes(), type=Identity)
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None
+    return identity if identity == _checked(identity) else None
 
 
 def is_genuine(directory: Path, identity: Identity, box: str) -> bool:
@@ -96,6 +99,7 @@ def make(directory: Path, box: str, follows: str) -> Identity:
             secrets.token_hex(8), follows or NO_JOURNAL, box, os.fstat(descriptor).st_ino, _born_us(descriptor),
             _machine(),
         )  # fmt: skip
+        identity = _checked(identity)
         os.write(descriptor, msgspec.json.encode(identity))
         os.fsync(descriptor)
     finally:
@@ -103,6 +107,11 @@ def make(directory: Path, box: str, follows: str) -> Identity:
     part.replace(directory / NAME)
     sync_directory(directory)
     return identity
+
+
+def _checked(identity: Identity) -> Identity:
+    bare = msgspec.structs.replace(identity, check=0)
+    return msgspec.structs.replace(bare, check=zlib.crc32(msgspec.json.encode(bare)))
 
 
 def write_file(path: Path, data: bytes) -> None:
