@@ -83,7 +83,7 @@ class Scene:
         self.feed(name, state="open", connections=1, last_us=time.time_ns() // 1000)
 
     def leave(self, name: str) -> None:
-        self.feed(name, state="listening", connections=0, detail="closed by 192.0.2.7")
+        self.feed(name, state="listening", connections=0, detail="on 127.0.0.1:9000")
 
     def _publish(self) -> None:
         while not self.stop.wait(0.1):

@@ -180,11 +180,13 @@ def test_a_feed_comes_is_lost_and_goes() -> None:
     assert (row.name, row.state, row.url, row.bytes) == ("main", "LIVE", "tcp-listen:9000?token=***", 77)
     assert [r.name for r in step.roles] == ["capture", "ledger"] and not step.raised
     assert look.look(state, see(0.5, capture=capture(0, MAIN))).feeds == []  # nothing new, nothing written
-    left = MAIN | {"state": "listening", "connections": 0, "detail": "192.0.2.7 closed"}
+    left = MAIN | {"state": "listening", "connections": 0, "detail": "on 127.0.0.1:9000"}
     for second in range(1, 12):
         step = look.look(state, see(second, capture=capture(0, left)))
-    assert step.raised == {"feed/main/lost": ("feed-lost", {"feed": "main", "detail": "192.0.2.7 closed"})}
-    assert alarms.text(*step.raised["feed/main/lost"]) == "Feed main is lost: 192.0.2.7 closed"
+    assert step.raised == {
+        "feed/main/lost": ("feed-lost", {"feed": "main", "detail": "nobody is connected any more"})
+    }
+    assert alarms.text(*step.raised["feed/main/lost"]) == "Feed main is lost: nobody is connected any more"
     again = look.look(state, see(12, capture=capture(0, left)))
     assert not again.raised and not again.cleared and again.feeds == []
     gone = look.look(state, see(13, capture=capture(0)))

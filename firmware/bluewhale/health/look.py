@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from bluewhale.health import alarms, feeds, levels, processes, reads, records
+from bluewhale.health import alarms, feeds, levels, processes, reads, records, rows
 from bluewhale.health.levels import DiskState
 from bluewhale.health.status import Kernel, Tree, integer, maybe, named, public_url
 
@@ -45,6 +45,7 @@ class State(msgspec.Struct):
     feed_rows: dict[str, reads.Feed]
     role_rows: dict[str, reads.Role]
     counts: dict[str, records.Records] = {}
+    why: dict[str, str] = {}  # what is said of a feed when it is lost
     disk: DiskState = DiskState.OK
     watermark: tuple[int, int] | None = None
     moved_mono: int | None = None
@@ -67,9 +68,9 @@ def remember(
     roles = {row.name: row for row in old.roles if row.name in configured}
     return State(
         health=health,
-        feeds={row.name: _feed_memory(row) for row in old.feeds},
+        feeds={row.name: rows.feed_memory(row) for row in old.feeds},
         roles={
-            name: _role_memory(row, mono_us if f"role/{name}/restarts" in standing else None)
+            name: rows.role_memory(row, mono_us if f"role/{name}/restarts" in standing else None)
             for name, row in roles.items()
         },
         standing=standing,
@@ -83,34 +84,12 @@ def remember(
     )
 
 
-def _feed_memory(row: reads.Feed) -> feeds.Memory:
-    return feeds.Memory(
-        state=feeds.FeedState(row.state),
-        since_us=row.since_us,
-        had_client=bool(row.had_client),
-        last_us=row.last_us,
-        longest_us=row.longest_us,
-        longest_at_us=row.longest_at_us,
-    )
-
-
-def _role_memory(row: reads.Role, restarted_mono: int | None) -> processes.RoleMemory:
-    return processes.RoleMemory(
-        state=processes.RoleState(row.state),
-        since_us=row.since_us,
-        pid=row.pid or 0,
-        started_us=row.started_us or 0,
-        restarts=row.restarts,
-        restarted_mono=() if restarted_mono is None else (restarted_mono,) * processes.LOOP_RESTARTS,
-    )
-
-
 def look(state: State, sight: Sight) -> Step:
     """The step to write; `state` goes on with it."""
     now = sight.now
     for name, seen in sight.roles.items():
         state.roles[name] = processes.decide(state.roles.get(name, processes.RoleMemory()), seen, now)
-    role_rows = {name: _role_row(name, memory) for name, memory in state.roles.items()}
+    role_rows = {name: rows.role_row(name, memory) for name, memory in state.roles.items()}
     capture = state.roles.get("capture")
     feed_rows = dict(state.feed_rows)
     gone: list[str] = []
@@ -139,7 +118,7 @@ def _feeds(state: State, sight: Sight) -> tuple[dict[str, reads.Feed], list[str]
     listed, owned = named(sight.capture, "feeds"), named(sight.settings, "feeds")
     rated = named(sight.ledger, "feeds")
     started = integer(sight.capture, "started_us")
-    rows: dict[str, reads.Feed] = {}
+    found: dict[str, reads.Feed] = {}
     for name in sorted(listed.keys() | owned.keys()):
         entry, wish = listed.get(name), owned.get(name, {})
         url = str((entry or wish).get("url") or wish.get("url") or "")
@@ -157,6 +136,7 @@ def _feeds(state: State, sight: Sight) -> tuple[dict[str, reads.Feed], list[str]
         moved = known is not None and known.url != public_url(url)
         before = feeds.Memory() if moved else state.feeds.get(name, feeds.Memory())
         memory = state.feeds[name] = feeds.decide(before, seen, sight.now, rules)
+        state.why[name] = _why(seen, entry)
         counted = records.count(
             state.counts.get(name, records.Records()),
             integer(rated.get(name), "legs"),
@@ -165,65 +145,34 @@ def _feeds(state: State, sight: Sight) -> tuple[dict[str, reads.Feed], list[str]
         )
         state.counts[name] = counted
         rate = records.rate(counted, sight.now.mono_us)
-        rows[name] = _feed_row(name, url, memory, entry or {}, rated.get(name, {}), rate, started)
-    gone = sorted(state.feed_rows.keys() - rows.keys())
+        found[name] = rows.feed_row(name, url, memory, entry or {}, rated.get(name, {}), rate, started)
+    gone = sorted(state.feed_rows.keys() - found.keys())
     for name in gone:
         state.feeds.pop(name, None)
         state.counts.pop(name, None)
-    return rows, gone
+        state.why.pop(name, None)
+    return found, gone
 
 
-def _feed_row(
-    name: str, url: str, memory: feeds.Memory, entry: Tree, rated: Tree, rate: int, started: int
-) -> reads.Feed:
-    detail = entry.get("detail") if entry else "capture does not know it yet"
-    return reads.Feed(
-        name=name,
-        url=public_url(url),
-        format=str(rated["format"]) if rated.get("format") else None,
-        state=memory.state,
-        since_us=memory.since_us,
-        detail=str(detail) if detail else None,
-        last_us=memory.last_us,
-        bytes=integer(entry, "bytes"),
-        chunks=integer(entry, "chunks"),
-        legs=integer(rated, "legs"),
-        rejects=integer(rated, "rejects"),
-        opens=integer(entry, "opens"),
-        losses=integer(entry, "losses"),
-        line_errors=integer(entry, "line_errors"),
-        refused=integer(entry, "refused"),
-        connections=integer(entry, "connections"),
-        rate=rate,
-        counted_since_us=started or None,
-        had_client=int(memory.had_client),
-        longest_us=memory.longest_us,
-        longest_at_us=memory.longest_at_us,
-    )
+def _why(seen: feeds.Seen, entry: Tree | None) -> str:
+    if entry is None:
+        return "capture does not know it"
+    if seen.capture == "listening":
+        return "nobody is connected any more"
+    return str(entry.get("detail") or seen.capture)
 
 
-def _role_row(name: str, memory: processes.RoleMemory) -> reads.Role:
-    return reads.Role(
-        name=name,
-        state=memory.state,
-        since_us=memory.since_us,
-        pid=memory.pid or None,
-        started_us=memory.started_us or None,
-        restarts=memory.restarts,
-    )
-
-
-def _facts(state: State, sight: Sight, rows: dict[str, reads.Feed]) -> alarms.Facts:
+def _facts(state: State, sight: Sight, feed_rows: dict[str, reads.Feed]) -> alarms.Facts:
     kernel, now, standing = sight.kernel, sight.now, state.standing
     backlog = _backlog(sight)
     return alarms.Facts(
         feeds={
             name: (
                 feeds.FeedState(row.state),
-                row.detail or "",
+                state.why.get(name, ""),
                 row.state != feeds.FeedState.OFF and name in state.counts and state.counts[name].unreadable,
             )
-            for name, row in rows.items()
+            for name, row in feed_rows.items()
         },
         roles={
             name: (memory.state, processes.is_hung(memory, now), processes.keeps_restarting(memory))
