@@ -134,7 +134,8 @@ def standard(name: str, natural: bool = False) -> Fixed:
         if field in ("in-crt-id", "out-crt-id") and name in SCRAMBLED and not natural:
             column = msgspec.structs.replace(column, kind="reorder", arg=(2, 0, 1))
         columns.append(column)
-    return Fixed(tuple(columns), BLANKS[name], least=15, most=130, shape=SHAPES.get(name, ""), name=name)
+    least = int(words[words.index("cond-code") + 1])  # with nothing dialled, the rest is trimmed
+    return Fixed(tuple(columns), BLANKS[name], least=least, most=130, shape=SHAPES.get(name, ""), name=name)
 
 
 def customized(pairs: list[Any], date: str, name: str = "customized") -> Fixed:
