@@ -1,8 +1,9 @@
 """Journal records to legs: a decoder for each source, and the choice of a format where a feed says "auto".
 
 A feed's format is decided once, from evidence, and then stands until the owner says otherwise. Until then
-the bytes are held (HELD_BYTES a feed at most) and read from their beginning once it is decided; what cannot
-be held becomes a reject `undetected` that names where the bytes lie.
+the newest HELD_BYTES of its bytes are held to be looked at; what is pushed out, or ends, becomes a reject
+`undetected` that names where the bytes lie. Once the format is known the fold asks for the feed's records again,
+from the first that was not read (`again_from`): nothing is lost by deciding late.
 """
 
 from typing import NamedTuple
@@ -11,16 +12,17 @@ import msgspec
 
 from bluewhale.formats import Decoder, Guess, Item, OptionError, decide, detect, load_formats
 from bluewhale.ledger.owner_fold import AUTO, FeedSetting
-from bluewhale.model import FEED, FeedStats, Origin, Reject, Why
+from bluewhale.model import FEED, FeedStats, Origin, Record, Reject, Why
 
 HELD_BYTES = 65536
+HELD_PIECES = 2048
 PATIENT_TICKS = 2  # quiet minutes after which one candidate is enough
 RETRY_EVERY_LINE = 4096  # up to that many bytes each line is a new look, then every quarter more
 ENDS = (b"\n", b"\r", b"\x03")
 
 
 class Held(msgspec.Struct, array_like=True):
-    position: int
+    position: int  # of data[0]
     at_us: int
     data: bytes
 
@@ -55,6 +57,8 @@ class Feed(msgspec.Struct):
     held: int = 0  # bytes held over all sources
     retry_at: int = 0  # bytes held at which to look again
     ticks: int = 0  # quiet minutes since bytes are held
+    unread_from: int | None = None  # position of the first record that was not read, while undecided
+    again_from: int | None = None  # the same once the format is known, until the fold has asked for them
 
 
 class Found(NamedTuple):
@@ -73,78 +77,43 @@ def feed_of(source: str) -> str:
     return source.rpartition("/")[0] or source
 
 
-def chunk(
-    feed: Feed, sources: Sources, journal: str, name: str, data: bytes, position: int, at_us: int
-) -> list[Found]:
-    """Bytes of a source. Returns what they, and bytes held before, came to."""
+def chunk(feed: Feed, sources: Sources, journal: str, record: Record, at_us: int) -> list[Found]:
+    """Bytes of a source, received at `at_us`."""
+    name = record.source
     source = sources.get(name)
     if source is None:
-        source = sources[name] = Source(feed.name)
-    source.ended = False
-    if source.decoder is None and not source.held:
-        source.decoder, source.skipped = _decoder(feed, journal), 0
+        source = sources[name] = Source(feed.name, _decoder(feed, journal))
     decoder = source.decoder
-    if decoder is not None:
-        found = [Found(name, at_us, decoder.feed(data, position, at_us))]
+    if decoder is None:
+        source.ended = False
+        return _hold(feed, sources, source, record, at_us)
+    found = [Found(name, at_us, decoder.feed(record.payload, record.data_position, at_us))]
+    if decoder.skipped != source.skipped:
         _count_skips(feed, source, decoder)
-        return found
-    source.held = [*source.held, Held(position, at_us, data)]
-    feed.held += len(data)
-    if feed.held >= feed.retry_at and (feed.held >= RETRY_EVERY_LINE or any(end in data for end in ENDS)):
-        feed.retry_at = feed.held + (feed.held // 4 if feed.held >= RETRY_EVERY_LINE else 1)
-        guess = decide(_guesses(feed, sources))
-        if guess and _decide(feed, guess):
-            return start(feed, sources, journal)
-    return _overflow(feed, sources) if feed.held > HELD_BYTES else []
+    return found
 
 
-def close(feed: Feed, sources: Sources, journal: str, name: str, at_us: int) -> list[Found]:
+def close(feed: Feed, sources: Sources, name: str, at_us: int) -> list[Found]:
     """The source ended: its rest is framed as if it had an end; a format with no rival is decided."""
     source = sources.get(name)
     if source is None:
         return []
     if source.decoder is not None:
-        found = [Found(name, at_us, source.decoder.close(at_us))]
-        _count_skips(feed, source, source.decoder)
         del sources[name]
-        return found
+        return [_flushed(feed, source, name, at_us)]
     if not source.held:
         del sources[name]
         return []
     source.ended = True
-    return _settle(feed, sources, journal, at_us, patient=False)
+    return _settle(feed, sources, patient=False)
 
 
-def tick(feed: Feed, sources: Sources, journal: str, at_us: int) -> list[Found]:
+def tick(feed: Feed, sources: Sources) -> list[Found]:
     """A quiet minute passed. A feed that holds bytes for two of them takes the one candidate it has."""
     if not feed.held:
         return []
     feed.ticks += 1
-    return _settle(feed, sources, journal, at_us, patient=True) if feed.ticks >= PATIENT_TICKS else []
-
-
-def start(feed: Feed, sources: Sources, journal: str) -> list[Found]:
-    """The format is known: all held bytes are read in the order they came."""
-    found = []
-    mine = [name for name in _of(feed, sources) if sources[name].held]
-    for name in mine:
-        sources[name].decoder, sources[name].skipped = _decoder(feed, journal), 0
-    pieces = sorted((piece.position, name, piece) for name in mine for piece in sources[name].held)
-    for position, name, piece in pieces:
-        decoder = sources[name].decoder
-        assert decoder is not None
-        found.append(Found(name, piece.at_us, decoder.feed(piece.data, position, piece.at_us)))
-    for name in mine:
-        source = sources[name]
-        assert source.decoder is not None
-        if source.ended:
-            at_us = source.held[-1].at_us
-            found.append(Found(name, at_us, source.decoder.close(at_us)))
-            del sources[name]
-        source.held = []
-        _count_skips(feed, source, source.decoder)
-    feed.held = feed.retry_at = feed.ticks = 0
-    return found
+    return _settle(feed, sources, patient=True) if feed.ticks >= PATIENT_TICKS else []
 
 
 def set_up(feed: Feed, sources: Sources, journal: str, setting: FeedSetting, at_us: int) -> list[Found]:
@@ -156,37 +125,23 @@ def set_up(feed: Feed, sources: Sources, journal: str, setting: FeedSetting, at_
     feed.setting = setting
     owners = feed.confirmed if setting.format == AUTO else setting.format
     feed.format = owners or feed.format
+    if owners and feed.format is not None:
+        feed.stats.format, feed.stats.sure, feed.stats.evidence = owners, True, "set by the owner"
     if (feed.format, setting.options) == before:
-        _told(feed, owners)
         return []
     found = []
     for name in _of(feed, sources):
         source = sources[name]
         if source.decoder is not None:
-            found.append(Found(name, at_us, source.decoder.close(at_us)))
-            _count_skips(feed, source, source.decoder)
-            source.decoder = None
+            found.append(_flushed(feed, source, name, at_us))
+            del sources[name]
     if feed.format != before[0]:
         feed.dialect = {}
     if _decoder(feed, journal) is None:
         feed.format = None
-        return found
-    _told(feed, owners)
-    for name in _of(feed, sources):
-        if not sources[name].held:
-            sources[name].decoder, sources[name].skipped = _decoder(feed, journal), 0
-    return found + start(feed, sources, journal)
-
-
-def _told(feed: Feed, owners: str | None) -> None:
-    """What is shown of a feed whose format the owner named."""
-    if owners:
-        feed.stats.format, feed.stats.sure, feed.stats.evidence = owners, True, "set by the owner"
-
-
-def _of(feed: Feed, sources: Sources) -> list[str]:
-    """The feed's sources by name: the order of a dict would not survive a restart."""
-    return sorted(name for name, source in sources.items() if source.feed == feed.name)
+    else:
+        _read_again(feed, sources)
+    return found
 
 
 def save(source: Source) -> SavedSource:
@@ -210,11 +165,36 @@ def _decoder(feed: Feed, journal: str) -> Decoder | None:
     try:
         options = feed.dialect | feed.setting.options
         return Decoder(load_formats()[feed.format], options, journal=journal, stream=FEED)
-    except (
-        OptionError
-    ) as error:  # options that do not suit what was detected: the page shows it, bytes are held
+    except OptionError as error:  # options that do not suit what was detected: the page shows it
         feed.stats.evidence = f"{feed.format}: options: {error}"
         return None
+
+
+def _of(feed: Feed, sources: Sources) -> list[str]:
+    """The feed's sources by name: the order of a dict would not survive a restart."""
+    return sorted(name for name, source in sources.items() if source.feed == feed.name)
+
+
+def _flushed(feed: Feed, source: Source, name: str, at_us: int) -> Found:
+    assert source.decoder is not None
+    found = Found(name, at_us, source.decoder.close(at_us))
+    _count_skips(feed, source, source.decoder)
+    return found
+
+
+def _hold(feed: Feed, sources: Sources, source: Source, record: Record, at_us: int) -> list[Found]:
+    """Keeps bytes of an undecided feed, and looks whether they tell the format."""
+    if feed.unread_from is None:
+        feed.unread_from = record.position
+    data = record.payload
+    source.held.append(Held(record.data_position, at_us, data))
+    feed.held += len(data)
+    if feed.held >= feed.retry_at and (feed.held >= RETRY_EVERY_LINE or any(end in data for end in ENDS)):
+        feed.retry_at = feed.held + (feed.held // 4 if feed.held >= RETRY_EVERY_LINE else 1)
+        guess = decide(_guesses(feed, sources))
+        if guess and _decide(feed, sources, guess):
+            return []
+    return _push_out(feed, sources)
 
 
 def _guesses(feed: Feed, sources: Sources) -> list[Guess]:
@@ -222,52 +202,66 @@ def _guesses(feed: Feed, sources: Sources) -> list[Guess]:
     return detect([b"".join(pieces) for pieces in held if pieces])
 
 
-def _decide(feed: Feed, guess: Guess) -> bool:
+def _decide(feed: Feed, sources: Sources, guess: Guess) -> bool:
     feed.format, feed.dialect = guess.format, guess.options
     if _decoder(feed, "") is None:
         feed.format, feed.dialect = None, {}
         return False
     feed.stats.format, feed.stats.sure, feed.stats.evidence = guess.format, guess.sure, guess.evidence
+    _read_again(feed, sources)
     return True
 
 
-def _settle(feed: Feed, sources: Sources, journal: str, at_us: int, *, patient: bool) -> list[Found]:
-    """More bytes may never come: a single candidate is taken. Several wait for more bytes or the owner; what
+def _read_again(feed: Feed, sources: Sources) -> None:
+    """From here on the feed's sources are what its records since `again_from` make of them."""
+    for name in _of(feed, sources):
+        del sources[name]
+    feed.held = feed.retry_at = feed.ticks = 0
+    feed.again_from, feed.unread_from = feed.unread_from, None
+
+
+def _settle(feed: Feed, sources: Sources, *, patient: bool) -> list[Found]:
+    """More bytes may never come: a candidate well ahead is taken. Several wait for more bytes or the owner; what
     no format knows is rejected once its source has ended."""
     guesses = _guesses(feed, sources)
     guess = decide(guesses, ended=True)
-    if guess and _decide(feed, guess):
-        return start(feed, sources, journal)
-    feed.stats.evidence = "undecided: " + (
-        ", ".join(g.format for g in guesses) or "no format knows these bytes"
-    )
+    if guess and _decide(feed, sources, guess):
+        return []
+    names = ", ".join(guess.format for guess in guesses)
+    feed.stats.evidence = f"undecided: {names}" if names else "undecided: no format knows these bytes"
     if guesses and not patient:
         return []
-    return _undetected(feed, sources, [name for name in _of(feed, sources) if sources[name].ended])
+    return [
+        _undetected(feed, sources, name, piece)
+        for name in _of(feed, sources)
+        if sources[name].ended
+        for piece in list(sources[name].held)
+    ]
 
 
-def _overflow(feed: Feed, sources: Sources) -> list[Found]:
-    """More than can be held: all of it is rejected, the journal has it."""
-    return _undetected(feed, sources, [name for name in _of(feed, sources) if sources[name].held])
-
-
-def _undetected(feed: Feed, sources: Sources, names: list[str]) -> list[Found]:
+def _push_out(feed: Feed, sources: Sources) -> list[Found]:
+    """The oldest pieces go when more is held than is looked at."""
     found = []
-    for name in names:
-        source = sources[name]
-        for piece in source.held:
-            origin = Origin("", FEED, piece.position, len(piece.data))
-            found.append(Found(name, piece.at_us, [Reject(origin, Why.UNDETECTED, feed.stats.evidence)]))
-            feed.held -= len(piece.data)
-        source.held = []
-        if source.ended:
-            del sources[name]
-    if not feed.held:
-        feed.retry_at = feed.ticks = 0
+    while feed.held > HELD_BYTES or sum(len(sources[name].held) for name in _of(feed, sources)) > HELD_PIECES:
+        holding = [name for name in _of(feed, sources) if sources[name].held]
+        name = min(holding, key=lambda name: sources[name].held[0].position)
+        found.append(_undetected(feed, sources, name, sources[name].held[0]))
     return found
 
 
+def _undetected(feed: Feed, sources: Sources, name: str, piece: Held) -> Found:
+    source = sources[name]
+    source.held.remove(piece)
+    feed.held -= len(piece.data)
+    feed.retry_at = min(feed.retry_at, feed.held + 1)
+    if source.ended and not source.held:
+        del sources[name]
+    if not feed.held:
+        feed.ticks = 0
+    origin = Origin("", FEED, piece.position, len(piece.data))
+    return Found(name, piece.at_us, [Reject(origin, Why.UNDETECTED, feed.stats.evidence)])
+
+
 def _count_skips(feed: Feed, source: Source, decoder: Decoder) -> None:
-    if decoder.skipped != source.skipped:
-        feed.stats.skips += decoder.skipped - source.skipped
-        source.skipped = decoder.skipped
+    feed.stats.skips += decoder.skipped - source.skipped
+    source.skipped = decoder.skipped

@@ -1,15 +1,15 @@
 """The fold: journal records in, lines out. No I/O and no clock; time is journal time.
 
-    state = restore(saved, zone, journal)
-    step = advance(state, records)        # the store commits it
-    step = advance(state, more)
+    state = restore(saved, zone, journal, fold_version)
+    for step in steps(state, records, again):
+        store.commit(step)
 
-A state is moved along: `advance` changes it in place, and the step holds what has to be kept of it. After a
-failed commit the state is ahead of the store: start again from what the store holds. Which records come
-together in a batch changes nothing in what comes out.
+A state is moved along: it is changed in place, and the step holds what has to be kept of it. After a failed
+commit the state is ahead of the store: start again from what the store holds. Which records come together in a
+batch changes nothing in what comes out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -21,6 +21,7 @@ from bluewhale.ledger.owner_fold import FeedSetting
 from bluewhale.ledger.parse import Feed, Found
 from bluewhale.ledger.state import State, Unreadable, restore, save, zone_of
 from bluewhale.model import (
+    FEED,
     CatalogueRow,
     Kind,
     Leg,
@@ -34,36 +35,46 @@ from bluewhale.model import (
     Why,
 )
 
-__all__ = ["State", "Unreadable", "advance", "begins_journal", "restore", "zone_of"]
+__all__ = ["State", "Unreadable", "advance", "restore", "steps", "zone_of"]
+
+ENDED = ("closed", "lost")
+Again = Callable[[int, int], Iterable[list[Record]]]
 
 
 class _Out(msgspec.Struct):
     """What a step collects."""
 
     step: Step
-    touched: set[str]
-    counted: set[str]
+    touched: set[str]  # sources whose state changed
+    counted: set[str]  # feeds whose counts changed
+    stop: bool  # no further record before the store has this
 
 
-def advance(state: State, records: Iterable[Record]) -> Step:
-    """Journal records in the order of their seq; see the head of this module."""
-    out = _Out(_empty_step(state), set(), set())
-    book = state.book
-    if not state.watermark:  # what every box has from its first day
-        bare = msgspec.structs.replace(book, enterprises={}, sites={})
-        out.step.catalogue += attribute.catalogue(bare, book)
+def steps(state: State, records: list[Record], again: Again) -> Iterator[Step]:
+    """All steps a batch of records leads to, each to be committed before the next is asked for.
+
+    `again(from, to)`: records of the feed stream once more, in batches; asked for when a feed's format is known
+    late. What a stop left to be read again comes first.
+    """
+    yield from _read_again(state, again)
+    while records:
+        yield advance(state, records)
+        records = records[state.taken :]
+        yield from _read_again(state, again)
+
+
+def advance(state: State, records: list[Record]) -> Step:
+    """Journal records in the order of their seq. Takes them all, or (see state.taken) stops after one with which
+    another journal begins, or after which earlier records have to be read again."""
+    out, book, taken = _begun(state), state.book, 0
     for record in records:
+        taken += 1
         state.now_us = now = journal_time.advance(state.clock, record)
         kind = record.kind
         if kind is Kind.CHUNK:
-            feed = _feed(state, out, parse.feed_of(record.source))
+            feed = state.feeds.get(parse.feed_of(record.source)) or _new_feed(state, out, record.source)
             # dates are inferred from the receive time; a clock nobody vouches for is worth less than journal time
-            at_us = record.real_us if record.synced else now
-            found = parse.chunk(
-                feed, state.sources, state.journal, record.source, record.payload, record.data_position, at_us
-            )
-            out.touched.add(record.source)
-            _take(state, out, feed, found)
+            _chunk(state, out, feed, record, record.real_us if record.synced else now)
         elif kind is Kind.LINK:
             _link(state, out, record)
         elif kind is Kind.OWNER:
@@ -71,11 +82,71 @@ def advance(state: State, records: Iterable[Record]) -> Step:
         elif kind is Kind.TICK:
             for feed in state.feeds.values():
                 if feed.held:
-                    _take(state, out, feed, parse.tick(feed, state.sources, state.journal, now))
-        elif kind is Kind.MARK and begins_journal(state.journal, record):
-            _end_journal(state, out, record)
+                    _touch(state, out, feed)
+                    _take(state, out, feed, parse.tick(feed, state.sources))
         state.watermark[record.stream] = record.position + record.size
+        if out.stop or (kind is Kind.MARK and begins_journal(state.journal, record)):
+            _stop(state, out, record)
+            break
+    state.taken = taken
     return _finish(state, out, book)
+
+
+def _read_again(state: State, again: Again) -> Iterator[Step]:
+    while state.wanted:
+        name, (start, end) = next(iter(state.wanted.items()))
+        for records in again(start, end):
+            yield _again(state, name, records, end)
+        if name in state.wanted:  # the last records are not there any more
+            yield _again(state, name, [], end)
+
+
+def _again(state: State, name: str, records: list[Record], end: int) -> Step:
+    """Records of a feed whose format was not known when they came; those of other feeds are passed over."""
+    out, book, feed = _begun(state), state.book, state.feeds[name]
+    read_to = end
+    for record in records:
+        read_to = record.position + record.size
+        if parse.feed_of(record.source) != name:
+            continue
+        if record.kind is Kind.CHUNK:
+            _chunk(state, out, feed, record, record.real_us)
+        elif record.kind is Kind.LINK and _event(record).event in ENDED:
+            out.touched.add(record.source)
+            _take(state, out, feed, parse.close(feed, state.sources, record.source, record.real_us))
+    state.wanted[name] = (read_to, end)
+    if read_to >= end:
+        del state.wanted[name]
+    return _finish(state, out, book)
+
+
+def _begun(state: State) -> _Out:
+    out = _Out(_empty_step(state), set(), set(), False)
+    if not state.watermark:  # what every box has from its first day
+        bare = msgspec.structs.replace(state.book, enterprises={}, sites={})
+        out.step.catalogue += attribute.catalogue(bare, state.book)
+    return out
+
+
+def _chunk(state: State, out: _Out, feed: Feed, record: Record, at_us: int) -> None:
+    out.touched.add(record.source)
+    if feed.format is None:
+        _touch(state, out, feed)
+    _take(state, out, feed, parse.chunk(feed, state.sources, state.journal, record, at_us))
+
+
+def _touch(state: State, out: _Out, feed: Feed) -> None:
+    """All sources of a feed may change."""
+    out.touched.update(name for name, source in state.sources.items() if source.feed == feed.name)
+
+
+def _stop(state: State, out: _Out, record: Record) -> None:
+    for name, feed in state.feeds.items():
+        if feed.again_from is not None:
+            state.wanted[name] = (feed.again_from, state.watermark.get(FEED, 0))
+            feed.again_from = None
+    if begins_journal(state.journal, record):
+        _end_journal(state, out, record)
 
 
 class _Mark(msgspec.Struct):
@@ -102,7 +173,7 @@ def _end_journal(state: State, out: _Out, record: Record) -> None:
     for name in sorted(state.sources):
         out.touched.add(name)
         feed = state.feeds[state.sources[name].feed]
-        _take(state, out, feed, parse.close(feed, state.sources, state.journal, name, state.now_us))
+        _take(state, out, feed, parse.close(feed, state.sources, name, state.now_us))
     state.journal, state.next_seq = _mark(record).journal, 1
 
 
@@ -137,14 +208,13 @@ def _finish(state: State, out: _Out, book: attribute.Book) -> Step:
     return step
 
 
-def _feed(state: State, out: _Out, name: str, setting: FeedSetting | None = None) -> Feed:
-    """The feed of that name; at first sight it gets its number."""
-    feed = state.feeds.get(name)
-    if feed is None:
-        feed = Feed(len(state.feeds) + 1, name, setting or FeedSetting(url=""))
-        state.feeds[name] = feed
-        out.step.catalogue.append(CatalogueRow("feed", feed.id, name))
-        out.counted.add(name)
+def _new_feed(state: State, out: _Out, source: str, setting: FeedSetting | None = None) -> Feed:
+    """A feed seen for the first time, by one of its sources; it gets its number."""
+    name = parse.feed_of(source)
+    feed = Feed(len(state.feeds) + 1, name, setting or FeedSetting(url=""))
+    state.feeds[name] = feed
+    out.step.catalogue.append(CatalogueRow("feed", feed.id, name))
+    out.counted.add(name)
     return feed
 
 
@@ -152,9 +222,9 @@ def _take(state: State, out: _Out, feed: Feed, found: list[Found]) -> None:
     """Items of a feed's sources to lines and rejects, and into its counts."""
     stats, step = feed.stats, out.step
     out.counted.add(feed.name)
+    if feed.again_from is not None:
+        out.stop = True
     for source, at_us, items in found:
-        if source not in out.touched:
-            out.touched.add(source)
         for item in items:
             if type(item) is Leg:
                 made = _line(state, feed, item, at_us)
@@ -211,27 +281,33 @@ def _reject(state: State, step: Step, feed: Feed, source: str, at_us: int, item:
 class _Link(msgspec.Struct):
     """What the fold reads of a LINK record. `declared`: the settings of a feed of the configuration file."""
 
-    event: str
+    event: str = ""
     declared: FeedSetting | None = None
 
 
-def _link(state: State, out: _Out, record: Record) -> None:
-    name = parse.feed_of(record.source)
+def _event(record: Record) -> _Link:
     try:
-        link = msgspec.json.decode(record.payload, type=_Link)
-    except msgspec.DecodeError:
-        return  # `journal show` shows it; nothing a call depends on
+        return msgspec.json.decode(record.payload, type=_Link)
+    except msgspec.DecodeError:  # `journal show` shows it; nothing a call depends on
+        return _Link()
+
+
+def _link(state: State, out: _Out, record: Record) -> None:
+    link = _event(record)
+    feed = state.feeds.get(parse.feed_of(record.source))
     if link.event == "open":
-        feed = _feed(state, out, name, link.declared)
+        feed = feed or _new_feed(state, out, record.source)
         if link.declared is not None and link.declared != feed.setting:
-            state.desks.clear()
-            found = parse.set_up(feed, state.sources, state.journal, link.declared, state.now_us)
-            _take(state, out, feed, found)
-            out.touched.update(name for name, source in state.sources.items() if source.feed == feed.name)
-    elif link.event in ("closed", "lost") and record.source in state.sources:
-        out.touched.add(record.source)
-        feed = _feed(state, out, name)
-        _take(state, out, feed, parse.close(feed, state.sources, state.journal, record.source, state.now_us))
+            _set_up(state, out, feed, link.declared)
+    elif link.event in ENDED and feed is not None and record.source in state.sources:
+        _touch(state, out, feed)
+        _take(state, out, feed, parse.close(feed, state.sources, record.source, state.now_us))
+
+
+def _set_up(state: State, out: _Out, feed: Feed, setting: FeedSetting) -> None:
+    state.desks.clear()
+    _touch(state, out, feed)
+    _take(state, out, feed, parse.set_up(feed, state.sources, state.journal, setting, state.now_us))
 
 
 def _owner(state: State, out: _Out, record: Record) -> None:
@@ -249,11 +325,10 @@ def _owner(state: State, out: _Out, record: Record) -> None:
     if change.kind == "directory":
         out.step.directory += owner_fold.directory_rows(change.value)
     if change.kind in ("feed", "format") and change.value is not None:
-        feed = _feed(state, out, change.key)
+        feed = state.feeds.get(change.key) or _new_feed(state, out, change.key)
         setting = feed.setting
         if change.kind == "feed":
             setting = msgspec.convert(change.value, FeedSetting)
         else:
             feed.confirmed = msgspec.convert(change.value, dict[str, str])["format"]
-        _take(state, out, feed, parse.set_up(feed, state.sources, state.journal, setting, state.now_us))
-        out.touched.update(name for name, source in state.sources.items() if source.feed == feed.name)
+        _set_up(state, out, feed, setting)

@@ -32,6 +32,10 @@ class State(msgspec.Struct):
     unpriced: int
     month: int
     month_checked_us: int
+    wanted: dict[
+        str, tuple[int, int]
+    ]  # feed -> from, to: records to be read again, its format being known now
+    taken: int  # records the last `advance` took
     desks: dict[str, lines.Desk]  # by feed; made anew after each owner's change
 
 
@@ -46,6 +50,7 @@ class _Feed(msgspec.Struct, omit_defaults=True):
     held: int = 0
     retry_at: int = 0
     ticks: int = 0
+    unread_from: int | None = None
 
 
 class _Zone(msgspec.Struct):
@@ -65,6 +70,7 @@ class _Memory(msgspec.Struct):
     month: int
     unassigned: int
     unpriced: int
+    wanted: dict[str, tuple[int, int]] = {}
 
 
 def restore(saved: Saved, zone: str, journal: str, fold_version: str) -> State:
@@ -74,7 +80,7 @@ def restore(saved: Saved, zone: str, journal: str, fold_version: str) -> State:
             journal=journal, fold_version=fold_version, zone=zone, clock=journal_time.Clock(),
             owner=Owner({}, {}), book=attribute.new_book(zone), feeds={}, sources={}, watermark={},
             next_seq=1, now_us=0, unassigned=0, unpriced=0, month=0,
-            month_checked_us=0, desks={},
+            month_checked_us=0, wanted={}, taken=0, desks={},
         )  # fmt: skip
     try:
         return _restored(saved, fold_version)
@@ -92,7 +98,7 @@ def _restored(saved: Saved, fold_version: str) -> State:
     feeds = {
         name: Feed(
             f.id, name, f.setting, f.format, f.dialect, saved.feeds.get(f.id, FeedStats()), f.confirmed, f.held,
-            f.retry_at, f.ticks,
+            f.retry_at, f.ticks, f.unread_from,
         )
         for name, f in memory.feeds.items()
     }  # fmt: skip
@@ -105,7 +111,7 @@ def _restored(saved: Saved, fold_version: str) -> State:
         owner=Owner(settings, memory.seen), book=book, feeds=feeds, sources=sources,
         watermark=dict(saved.watermark), next_seq=memory.next_seq, now_us=memory.now_us, unassigned=memory.unassigned,
         unpriced=memory.unpriced, month=memory.month,
-        month_checked_us=0, desks={},
+        month_checked_us=0, wanted=memory.wanted, taken=0, desks={},
     )  # fmt: skip
 
 
@@ -120,13 +126,15 @@ def zone_of(saved: bytes) -> str:
 def save(state: State) -> bytes:
     """The small part of the state; the rest of it lies in the steps."""
     feeds = {
-        name: _Feed(f.id, f.setting, f.format, f.dialect, f.confirmed, f.held, f.retry_at, f.ticks)
+        name: _Feed(
+            f.id, f.setting, f.format, f.dialect, f.confirmed, f.held, f.retry_at, f.ticks, f.unread_from
+        )
         for name, f in state.feeds.items()
     }
     return msgspec.json.encode(
         _Memory(
             journal=state.journal, next_seq=state.next_seq, zone=state.zone, clock=state.clock, feeds=feeds,
             seen=state.owner.seen, now_us=state.now_us, month=state.month,
-            unassigned=state.unassigned, unpriced=state.unpriced,
+            unassigned=state.unassigned, unpriced=state.unpriced, wanted=state.wanted,
         )
     )  # fmt: skip

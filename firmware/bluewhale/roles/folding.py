@@ -9,13 +9,15 @@ from bluewhale.config import Config
 from bluewhale.journal import reader
 from bluewhale.journal.format import NO_JOURNAL
 from bluewhale.ledger import pipeline
-from bluewhale.model import FEED, OWNER, Record
+from bluewhale.model import FEED, OWNER, Record, Step
 from bluewhale.roles.fold_versions import fold_version
 from bluewhale.store.places import Places
 from bluewhale.store.writer import Store, set_ledger_aside
 
 BATCH_RECORDS = 20_000
 BATCH_BYTES = 1 << 18  # some 2,000 calls: a twentieth of a second
+
+Damaged = Callable[[reader.Damage], None]
 
 log = logging.getLogger("bluewhale")
 
@@ -78,12 +80,20 @@ def check_journal(config: Config, state: pipeline.State, ends: reader.Ends) -> N
         )
 
 
-def batches(
-    records: Iterator[Record | reader.Damage],
-    state: pipeline.State,
-    damaged: Callable[[reader.Damage], None],
-) -> Iterator[list[Record]]:
-    """Records in lists neither too many nor too large, each of one journal; damage goes to `damaged`."""
+def fold(config: Config, state: pipeline.State, ends: reader.Ends, damaged: Damaged) -> Iterator[Step]:
+    """The steps from where the state stands up to `ends`. Commit each before the next is asked for."""
+
+    def again(start: int, end: int) -> Iterator[list[Record]]:
+        return batches(reader.records(config.journal_dir, FEED, start, end), lambda damage: None)
+
+    yield from pipeline.steps(state, [], again)
+    records = reader.merged(config.journal_dir, dict(state.watermark), ends)
+    for batch in batches(records, damaged):
+        yield from pipeline.steps(state, batch, again)
+
+
+def batches(records: Iterator[Record | reader.Damage], damaged: Damaged) -> Iterator[list[Record]]:
+    """Records in lists neither too many nor too large; damage goes to `damaged`."""
     batch: list[Record] = []
     size = 0
     for record in records:
@@ -92,11 +102,7 @@ def batches(
             continue
         batch.append(record)
         size += record.size
-        if (
-            size >= BATCH_BYTES
-            or len(batch) >= BATCH_RECORDS
-            or pipeline.begins_journal(state.journal, record)
-        ):
+        if size >= BATCH_BYTES or len(batch) >= BATCH_RECORDS:
             yield batch
             batch, size = [], 0
     if batch:

@@ -15,7 +15,7 @@ from bluewhale.journal import client, reader
 from bluewhale.journal.format import NO_JOURNAL
 from bluewhale.ledger import pipeline, settings
 from bluewhale.model import Step
-from bluewhale.roles.folding import batches, check_journal, open_store
+from bluewhale.roles.folding import check_journal, fold, open_store
 from bluewhale.roles.heart import Heart, write_atomic
 from bluewhale.roles.ledger_lock import locked
 from bluewhale.store.writer import DiskFull, Store
@@ -106,13 +106,12 @@ class Ledger:
 
     def _catch_up(self) -> bool:
         """Folds all that is durable. False if there was nothing."""
-        if not self._backlog():
+        if not self._backlog() and not self.state.wanted:
             return False
-        records = reader.merged(self.config.journal_dir, dict(self.state.watermark), self.ends)
         worked = False
         gc.disable()  # what a batch makes holds no cycles; walking it costs a quarter of the time
-        for batch in batches(records, self.state, self._damaged):
-            self._commit(pipeline.advance(self.state, batch))
+        for step in fold(self.config, self.state, self.ends, self._damaged):
+            self._commit(step)
             worked = True
             self.heart.beat(self.status())
             if self.heart.stop.is_set():

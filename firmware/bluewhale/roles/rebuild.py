@@ -19,9 +19,8 @@ import msgspec
 
 from bluewhale.config import Config
 from bluewhale.journal import reader
-from bluewhale.ledger import pipeline
 from bluewhale.model import FEED, OWNER
-from bluewhale.roles.folding import batches, check_journal, open_store
+from bluewhale.roles.folding import check_journal, fold, open_store
 from bluewhale.store.window import open_box
 
 TELL_S = 1.0
@@ -93,9 +92,8 @@ def fold_into(
         told = time.monotonic()
         damage: list[reader.Damage] = []
         total = max(1, ends.feed + ends.owner)
-        records = reader.merged(config.journal_dir, dict(state.watermark), ends)
-        for batch in batches(records, state, damage.append):
-            store.commit(pipeline.advance(state, batch))
+        for step in fold(config, state, ends, damage.append):
+            store.commit(step)
             if time.monotonic() - told > TELL_S:
                 told = time.monotonic()
                 tell(f"{sum(state.watermark.values()) * 100 // total} %, {state.next_seq - 1} lines")
