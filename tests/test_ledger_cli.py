@@ -97,7 +97,9 @@ def test_query_calls_of_a_time(box: Config) -> None:
 
 
 def test_accounts_add_up(box: Config) -> None:
-    rows = bluewhale("accounts", "list", data=box.data).rows
+    rows = until(
+        lambda: bluewhale("accounts", "list", data=box.data).rows, 10, "ledger.db, saved each second"
+    )
     assert sum(row["balance_micros"] for row in rows) == 0
     assert {row["kind"] for row in rows} == {"department", "revenue"}
 
