@@ -208,7 +208,7 @@ def test_the_source_caches_and_notices_another_file(tmp_path: Path) -> None:
 def test_128_feeds_are_built_quickly() -> None:
     whole = view(128, 7)
     table.build(whole)
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(10):
         table.build(whole)
-    assert (time.perf_counter() - started) / 10 < 0.05
+    assert (time.process_time() - started) / 10 < 0.05

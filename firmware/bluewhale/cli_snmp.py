@@ -177,7 +177,8 @@ def _submit(config: Config, kind: str, key: str, value: object, shown: dict[str,
     """The owner change; its answer as a JSON line."""
     change = owner.change(kind, key, value, who=getpass.getuser(), why="by command")
     try:
-        outcome = owner.submit(config, change)
+        answers = config.capture_socket.exists()  # a box that is down answers once it runs
+        outcome = owner.submit(config, change, wait_s=2.0 if answers else 0.0)
     except (CaptureAway, Refused, JournalFull) as error:
         complain(f"{kind} {key}", str(error))
         return BROKEN

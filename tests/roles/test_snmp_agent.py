@@ -3,7 +3,6 @@
 import random
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,14 +108,16 @@ def test_nothing_can_be_set(peer: Peer) -> None:
 
 
 def test_answers_are_fast_with_128_feeds(peer: Peer) -> None:
-    """A bulk walk of all tables: the mean of its requests stays under the 50 ms a manager may wait."""
-    before = peer.status()["requests"]
-    started = time.perf_counter()
+    """A walk of all tables: a request takes the agent far less than the 50 ms a manager may wait. (Processor
+    time: the machine of a test has other work too.)"""
+    assert peer.process is not None
+    agent = psutil.Process(peer.process.pid)
+    spent = sum(agent.cpu_times()[:2])
     lines = peer.walk(".1.3.6.1.4.1", "snmpbulkwalk")
-    took = time.perf_counter() - started
-    until(lambda: peer.status()["requests"] > before, 5)
-    requests = len(lines) / 10  # net-snmp asks for ten at a time
-    assert took / requests < 0.05, f"{took:.2f} s for {requests:.0f} requests"
+    spent = sum(agent.cpu_times()[:2]) - spent
+    requests = len(lines) / 10  # that many net-snmp asks for at a time
+    assert requests > 200
+    assert spent / requests < 0.02, f"{spent:.2f} s for {requests:.0f} requests"
 
 
 def test_hostile_packets_change_only_counters(peer: Peer) -> None:
@@ -173,10 +174,10 @@ def test_strangers_cannot_fill_the_memory(peer: Peer) -> None:
 
     host, _, port = peer.status()["listen"].rpartition(":")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attacker:
-        flood(500)
+        flood(300)
         before = resident()
-        flood(4000)
-    assert resident() - before < 3_000_000  # 6 MB if they were kept
+        flood(2500)
+    assert resident() - before < 2_000_000  # 3.5 MB if they were kept
 
 
 def test_users_come_and_go_while_it_runs(peer: Peer) -> None:

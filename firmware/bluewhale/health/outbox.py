@@ -80,7 +80,7 @@ def deliver(config: Config, event: Waiting, repeat: bool) -> Origin:
         found = search(config, event.id, event.tried_from or 0)
         if found is not None:
             return found
-    return client.append(config, Kind.ALARM, SOURCE, event.payload, timeout=5.0)
+    return client.append(config, Kind.ALARM, SOURCE, event.payload, timeout=3.0)
 
 
 def search(config: Config, name: str, start: int) -> Origin | None:

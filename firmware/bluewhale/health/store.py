@@ -63,9 +63,9 @@ class Store:
 
     def _write(self, step: Step) -> None:
         for role in step.roles:
-            self._upsert("role", role, "name")
+            self._put("role", role, "name")
         for feed in step.feeds:
-            self._upsert("feed", feed, "name")
+            self._put("feed", feed, "name")
         self.db.executemany("DELETE FROM feed WHERE name = ?", [(name,) for name in step.gone])
         for key, (what, params) in step.raised.items():
             severity = CATALOGUE[what].severity
@@ -82,7 +82,7 @@ class Store:
             self._event(alarm, "cleared", step.at_us)
         if step.cleared:
             self._forget(step.at_us)
-        self._upsert("box", step.box, "id", {"id": 1})
+        self._put("box", step.box, "health")
 
     def _event(self, alarm: int | None, event: str, at_us: int) -> None:
         self.db.execute("INSERT INTO event (alarm, event, at_us) VALUES (?, ?, ?)", (alarm, event, at_us))
@@ -98,17 +98,13 @@ class Store:
         self.db.execute(f"DELETE FROM event WHERE alarm IN ({old})", bounds)
         self.db.execute(f"DELETE FROM alarm WHERE id IN ({old})", bounds)
 
-    def _upsert(self, table: str, row: msgspec.Struct, key: str, more: dict[str, int] | None = None) -> None:
-        values = {name: value for name, value in msgspec.structs.asdict(row).items() if name != "id"} | (
-            more or {}
-        )
-        names = list(values)
-        updates = ", ".join(f"{name} = excluded.{name}" for name in names if name != key)
-        marks = ", ".join("?" * len(names))
-        self.db.execute(
-            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks}) ON CONFLICT ({key}) DO UPDATE SET {updates}",
-            list(values.values()),
-        )
+    def _put(self, table: str, row: msgspec.Struct, key: str) -> None:
+        """Updates the row, or makes it. No upsert: that takes a new number each time, also when it updates."""
+        values = {name: value for name, value in msgspec.structs.asdict(row).items() if name != "id"}
+        sets = ", ".join(f"{name} = :{name}" for name in values)
+        if self.db.execute(f"UPDATE {table} SET {sets} WHERE {key} = :{key}", values).rowcount == 0:
+            marks = ", ".join(f":{name}" for name in values)
+            self.db.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})", values)
 
     def waiting(self) -> Waiting | None:
         """The oldest event the journal does not have."""
