@@ -101,9 +101,19 @@ def postings(made: list[Line]) -> dict[tuple[str, str, int], tuple[int, int]]:
     return sums
 
 
+def joined(first: int, count: int) -> list[Line]:
+    """The same, but every 50th is a further leg of the call before it."""
+    made = lines(first, count)
+    for one in made:
+        if one.seq % 50 == 0:
+            before = line(one.seq - 1)
+            one.call_position, one.call_length, one.ordinal = before.position, before.length, 1
+    return made
+
+
 def fold(first: int, count: int) -> Step:
     """What the made-up fold makes of its input from `first` on: lines, some rejects, now and then an owner's change."""
-    made = lines(first, count)
+    made = joined(first, count)
     return step(
         made,
         rejects=[reject(seq) for seq in range(first, first + count) if seq % 40 == 0],

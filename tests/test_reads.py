@@ -1,6 +1,7 @@
 """Reads of calls: what is found, in what order, page by page; one call; sums. Against a plain loop over the lines."""
 
 import inspect
+import random
 import sqlite3
 import threading
 import time
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bluewhale.config import Config
 from bluewhale.model import EVERYTHING, NOTHING, CatalogueRow, DirectoryRow, FeedStats, Line, Scope, Setting
-from bluewhale.store import reads, search, writer
+from bluewhale.store import numbers, reads, search, writer
 from bluewhale.store.reads import Box
 from bluewhale.store.writer import Store
 from store_samples import JOURNAL, START_S, fold, line, lines, outcome, reject, step
@@ -56,9 +59,7 @@ def box(config: Config) -> Iterator[Box]:
     store.commit(step([], catalogue=[CatalogueRow("plan", 1, "sample", 1, {"currency": "CNY", "decimals": 3})],
                       outcomes=[outcome(4)]))  # fmt: skip
     for at in range(1, COUNT - 200, 100):
-        part = fold(at, 100)
-        part.outcomes, part.settings = [], []
-        store.commit(part)
+        store.commit(step(lines(at, 100), rolls=[1700] if at <= 1700 < at + 100 else []))
     store.flush()
     store.commit(step(lines(COUNT - 199, 200)))  # with no save after it
     while store._sealer.busy:
@@ -353,7 +354,9 @@ def test_a_call_is_the_sum_of_its_lines(tmp_path: Path) -> None:
     store, box = joined_box(tmp_path)
     page = reads.calls(box, EVERYTHING)
     by_seq = {item["seq"]: item for item in page.items}
-    assert sorted(by_seq) == [seq for seq in range(1, 26) if seq not in (5, 15, 20, 24)]
+    assert sorted(item["seq"] for item in page.items) == [
+        seq for seq in range(1, 26) if seq not in (5, 15, 20, 24)
+    ]
     assert (by_seq[3]["line_count"], by_seq[3]["talk_s"], by_seq[3]["charge_micros"]) == (3, 30, 300)
     assert (by_seq[8]["line_count"], by_seq[9]["charge_micros"], by_seq[10]["line_count"]) == (2, 60, 1)
     call = reads.call(box, EVERYTHING, by_seq[3]["call_id"])
@@ -370,6 +373,94 @@ def test_a_call_found_by_a_later_line_is_listed_once(tmp_path: Path) -> None:
         for limit in (1, 2, 100):
             assert sorted(found(box, extension=extension, limit=limit)) == sorted(calls_)
     store.close()
+
+
+@pytest.mark.parametrize("wanted", [{}, {"direction": "outgoing"}, {"number": "*9*"}])
+def test_a_call_of_two_matching_lines_is_listed_once(tmp_path: Path, wanted: dict[str, str]) -> None:
+    store, box = joined_box(tmp_path)
+    for limit in (1, 3, 100):
+        seqs = found(box, limit=limit, **wanted)
+        assert len(seqs) > 10 and len(seqs) == len(set(seqs))
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def blocks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Box, list[Line]]]:
+    """One open segment of several blocks, its times out of order, with numbers of all kinds."""
+    config = Config(data=str(tmp_path_factory.mktemp("blocks")))
+    store = Store(config)
+    draw = random.Random(5)
+    kinds = ["90755%08d", "+86755%08d", "%04d", "0%07d", "%017d", "%018d", "1#%03d", "*%04d", "sip:%05d"]
+    made = lines(1, 9500)
+    for one in made:
+        one.direction, one.extension = "tandem", draw.choice(("203", "0755", "1#7"))
+        one.caller, one.called = (
+            draw.choice((draw.choice(kinds) % draw.randrange(9999), one.extension)) for _ in range(2)
+        )
+        if one.called[:5] == "90755":
+            one.called_e164 = "+86755" + one.called[5:]
+        one.started_utc = (
+            None if one.seq % 97 == 0 else (one.started_utc or 0) + draw.randrange(-40_000, 40_000) * 10**6
+        )
+        one.started_local = one.day = None
+    for at in range(0, 9500, 500):
+        store.commit(step(made[at : at + 500]))
+    while store._open is not None and store._open.index_one():
+        pass
+    box = reads.open_box(config)
+    yield box, made
+    box.close()
+    store.close()
+
+
+@pytest.mark.parametrize("hours", [(0, 5), (3, 4), (30, 40), (77, 90), (-20, 1), (None, 10), (60, None)])
+def test_a_time_is_found_over_blocks(
+    blocks: tuple[Box, list[Line]], hours: tuple[int | None, int | None]
+) -> None:
+    box, made = blocks
+    since, until_ = (None if hour is None else (START_S + hour * 3600) * 10**6 for hour in hours)
+    want = [one.seq for one in reversed(made) if one.started_utc is not None
+            and (since is None or one.started_utc >= since) and (until_ is None or one.started_utc < until_)]  # fmt: skip
+    assert found(box, limit=1000, since_us=since, until_us=until_) == want
+    assert len(want) > 20
+
+
+def test_each_call_of_a_block_is_found_by_its_name(blocks: tuple[Box, list[Line]]) -> None:
+    box, made = blocks
+    for seq in (1, 4094, 4095, 4096, 4097, 8191, 8192, 9500):
+        call = reads.call(box, EVERYTHING, f"{JOURNAL}.feed.{made[seq - 1].position}.80")
+        assert call is not None and call["seq"] == seq
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.integers(0, 9499),
+    st.integers(0, 12),
+    st.integers(1, 18),
+    st.sampled_from(["{}", "{}*", "*{}", "*{}*"]),
+    st.booleans(),
+)
+def test_drivers_miss_nothing(
+    blocks: tuple[Box, list[Line]], at: int, start: int, width: int, form: str, e164: bool
+) -> None:
+    """What an index proposes and the condition keeps is what the condition alone finds."""
+    box, made = blocks
+    number = (made[at].called_e164 if e164 else made[at].called) or made[at].caller or ""
+    pattern = numbers.parse(form.format(number[start : start + width] or number))
+    selects = numbers.drivers(pattern) if pattern else None
+    if pattern is None or selects is None:
+        return
+    condition, values = numbers.condition(pattern)
+    with box.segment(box.spans()[0]) as db:
+        scan = db.execute(f"SELECT l.seq {search._FROM} WHERE {condition}", values).fetchall()
+        proposed = {seq for select, given_ in selects for (seq,) in db.execute(select, given_)}
+    assert {seq for (seq,) in scan} <= proposed
+    plain = {"exact": lambda n: n == pattern.text, "prefix": lambda n: n.startswith(pattern.text),
+             "suffix": lambda n: n.endswith(pattern.text), "inside": lambda n: pattern.text in n}[pattern.how]  # fmt: skip
+    want = {one.seq for one in made for n in (one.caller, one.called, one.called_e164) if n and plain(n)}
+    if pattern.how == "exact":
+        want |= {one.seq for one in made if one.called_e164 == "+" + pattern.text}
+    assert {seq for (seq,) in scan} == want
 
 
 def test_paging_is_complete_while_calls_come_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -434,7 +525,7 @@ def test_many_threads_read_while_one_process_writes(tmp_path: Path) -> None:
         thread.join()
     assert not faults, faults[:3]
     assert sum(rounds) > 48
-    assert reads.totals(box, EVERYTHING)["calls"] == 4000
+    assert reads.totals(box, EVERYTHING)["calls"] == 4000 - 80  # every 50th line is a further leg
     store.close()
 
 

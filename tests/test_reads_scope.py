@@ -193,6 +193,14 @@ def test_the_parts_add_up_to_the_whole(box: Box, by: str) -> None:
     assert whole["talk_s"] == one["talk_s"] + two["talk_s"]
 
 
+@pytest.mark.parametrize("scope", [FIRST, SECOND])
+def test_pages_are_full_of_what_may_be_seen(box: Box, scope: Scope) -> None:
+    """Else the gaps would tell how many calls others have."""
+    page = reads.calls(box, scope, limit=7, deadline_s=5)
+    assert len(page.items) == 7
+    assert {item["enterprise"] for item in page.items} == scope.enterprises
+
+
 def test_of_a_shared_call_each_sees_its_own_lines(tmp_path_factory: pytest.TempPathFactory) -> None:
     config = Config(data=str(tmp_path_factory.mktemp("shared")))
     store = Store(config)

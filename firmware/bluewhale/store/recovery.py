@@ -37,7 +37,7 @@ def survey(directory: Path) -> list[Span]:
         part.unlink()
     spans: list[Span] = []
     for number, file, sealed in segments.listing(directory):
-        if sealed and file.with_name(segments.open_name(number)).exists():
+        if sealed:
             forget(file.with_name(segments.open_name(number)))
         span = _span(number, file, sealed)
         if span is not None and _follows(spans, span):
@@ -118,6 +118,7 @@ def cut(directory: Path, journal: str, seq: int) -> None:
         file = span.file
         if span.sealed:
             file = file.with_name(segments.open_name(span.number))
+            forget(file)
             shutil.copyfile(span.file, file)
         db = segments.connect(file)
         db.execute("BEGIN IMMEDIATE")

@@ -45,8 +45,9 @@ def seal(directory: Path, number: int) -> dict[str, Any]:
 
 
 def forget(file: Path) -> None:
-    """Removes an open segment whose sealed copy is complete. Readers that still have it open keep it until they close."""
-    for suffix in ("-wal", "-shm", ""):
+    """Removes an open segment whose sealed copy is complete. Readers that have it open keep it until they close; the
+    main file goes first, so that nobody can open it without its WAL."""
+    for suffix in ("", "-wal", "-shm"):
         file.with_name(file.name + suffix).unlink(missing_ok=True)
 
 

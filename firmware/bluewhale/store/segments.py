@@ -55,26 +55,31 @@ def connect(file: Path) -> sqlite3.Connection:
 
 
 def create(directory: Path, number: int, journal: str, box: str | None, first_seq: int) -> "OpenSegment":
-    """A new, empty open segment. A half-made one of a crash before is made anew."""
-    file = directory / open_name(number)
+    """A new, empty open segment; it appears under its name only once its tables are there."""
+    file, part = directory / open_name(number), directory / f".{number:06}.open.part"
     directory.mkdir(parents=True, exist_ok=True)
-    db = connect(file)
-    db.execute("BEGIN IMMEDIATE")
+    for suffix in ("", "-wal", "-shm"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
+    part.unlink(missing_ok=True)
+    facts = {
+        "version": schema.VERSION,
+        "number": number,
+        "journal": journal,
+        "box": box,
+        "first_seq": first_seq,
+    }
+    db = sqlite3.connect(part, isolation_level=None)
     try:
+        db.execute("BEGIN")
         for statement in (*schema.TABLES, *schema.INDEXES.values(), schema.VIEW):
             db.execute(statement)
-        facts = {
-            "version": schema.VERSION, "number": number, "journal": journal, "box": box, "first_seq": first_seq,
-        }  # fmt: skip
         db.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
         db.execute("COMMIT")
-    except sqlite3.Error:
+    finally:
         db.close()
-        for suffix in ("", "-wal", "-shm"):
-            file.with_name(file.name + suffix).unlink(missing_ok=True)
-        raise
+    part.rename(file)
     sync_directory(directory)
-    return OpenSegment(file, db)
+    return OpenSegment(file)
 
 
 def sync_directory(directory: Path) -> None:
@@ -88,9 +93,9 @@ def sync_directory(directory: Path) -> None:
 class OpenSegment:
     """Owns the connection to the segment being filled, and its dictionaries in memory."""
 
-    def __init__(self, file: Path, db: sqlite3.Connection | None = None) -> None:
+    def __init__(self, file: Path) -> None:
         self.file = file
-        self.db = db or connect(file)
+        self.db = connect(file)
         facts = dict(self.db.execute("SELECT name, value FROM meta"))
         if facts.get("version") != schema.VERSION:
             raise Broken(f"{file}: version {facts.get('version')}, this program writes {schema.VERSION}")

@@ -8,7 +8,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -71,7 +71,8 @@ class Box:
     @contextlib.contextmanager
     def ledger(self) -> Iterator[sqlite3.Connection]:
         """ledger.db in one read transaction, so that all that is read belongs to one watermark."""
-        with self._borrowed(self.places.ledger_db, sealed=False, ledger=True) as db:
+        file = self.places.ledger_db
+        with self._borrowed(file, lambda: _open_ledger(file)) as db:
             db.execute("BEGIN")
             try:
                 yield db
@@ -81,10 +82,7 @@ class Box:
     @contextlib.contextmanager
     def segment(self, span: Span, stop_s: float | None = None) -> Iterator[sqlite3.Connection]:
         """A segment. Queries that still run at `stop_s` (monotonic) raise Interrupted."""
-        file, sealed = span.file, span.sealed
-        if not sealed and not file.exists():  # sealed since the span was read: the same lines
-            file, sealed = file.with_name(segments.sealed_name(span.number)), True
-        with self._borrowed(file, sealed) as db:
+        with self._borrowed(span.file, lambda: _open_segment(span.number, span.file, span.sealed)) as db:
             if stop_s is not None:
                 db.set_progress_handler(lambda: int(time.monotonic() > stop_s), _STEPS)
             try:
@@ -128,32 +126,26 @@ class Box:
             self._idle.clear()
 
     def _span(self, number: int, file: Path, sealed: bool) -> Span | None:
-        try:
-            with self._borrowed(file, sealed) as db:
-                return _read_span(db, number, file, sealed)
-        except sqlite3.OperationalError:
-            return self._sealed_meanwhile(number, file, sealed)
-
-    def _sealed_meanwhile(self, number: int, file: Path, sealed: bool) -> Span | None:
-        """An open segment may be sealed between listing and opening: then the sealed one is read."""
-        target = file.with_name(segments.sealed_name(number))
-        return None if sealed or not target.exists() else self._span(number, target, True)
+        with self._borrowed(file, lambda: _open_segment(number, file, sealed)) as db:
+            return _read_span(db, number, file, sealed)
 
     @contextlib.contextmanager
-    def _borrowed(self, file: Path, sealed: bool, ledger: bool = False) -> Iterator[sqlite3.Connection]:
+    def _borrowed(
+        self, file: Path, open_it: Callable[[], sqlite3.Connection]
+    ) -> Iterator[sqlite3.Connection]:
         key = _key(file)
         with self._lock:
             pool = self._idle.get(key, []) if key else []
             db = pool.pop() if pool else None
         if db is None:
-            db = _open_ledger(file) if ledger else connect(file, sealed)
+            db = open_it()
             db.execute("PRAGMA query_only=1")
         try:
             yield db
         except BaseException:
             db.close()
             raise
-        self._give_back(key, db)
+        self._give_back(key if key == _key(file) else None, db)
 
     def _give_back(self, key: Key | None, db: sqlite3.Connection) -> None:
         with self._lock:
@@ -180,6 +172,19 @@ def _key(file: Path) -> Key | None:
         return file, file.stat().st_ino
     except FileNotFoundError:
         return None
+
+
+def _open_segment(number: int, file: Path, sealed: bool) -> sqlite3.Connection:
+    """An open segment may be sealed at any moment, and is gone then: the sealed one has the same lines."""
+    try:
+        db = connect(file, sealed)
+        db.execute("SELECT count(*) FROM meta").fetchone()  # opens the file and its WAL in truth
+        return db
+    except sqlite3.OperationalError:
+        target = file.with_name(segments.sealed_name(number))
+        if sealed or not target.exists():
+            raise
+        return connect(target, sealed=True)
 
 
 def _open_ledger(file: Path) -> sqlite3.Connection:
