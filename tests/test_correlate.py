@@ -1,7 +1,7 @@
 """A leg's times and its seconds: what is stated, and what follows by addition alone."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -18,9 +18,18 @@ def us(text: str) -> int:
 RECEIVED = us("2026-09-14T12:00:00")
 
 
-def times(zone: str = ZONE, site_zone: str = ZONE, **fields: Any) -> timing.Times:
+class Times(NamedTuple):
+    started: int
+    answered: int | None
+    ended: int | None
+    day: int
+    text: str
+    flags: int
+
+
+def times(zone: str = ZONE, site_zone: str = ZONE, **fields: Any) -> Times:
     leg = Leg(format="test", **fields)
-    return timing.times(leg, zone, site_zone, RECEIVED, timing.talk_s(leg))
+    return Times(*timing.times(leg, zone, site_zone, RECEIVED, timing.talk_s(leg)))
 
 
 def test_start_ring_and_talk_give_all_three_moments() -> None:
@@ -79,6 +88,19 @@ def test_utc_is_believed_before_wall_time() -> None:
 def test_the_day_is_the_sites() -> None:
     found = times(zone="UTC", site_zone=ZONE, started_local="2026-09-13T23:00:00")
     assert (found.day, found.text) == (20260914, "2026-09-13T23:00:00")
+
+
+@pytest.mark.parametrize(
+    ("started", "flags"),
+    [
+        ("2025-10-14T10:00:00", 0),
+        ("2026-09-16T10:00:00", 0),
+        ("2000-01-01T00:00:00", wall.FAR_OFF),
+        ("2026-09-17T10:00:00", wall.FAR_OFF),
+    ],
+)
+def test_a_date_far_from_its_receipt_is_flagged(started: str, flags: int) -> None:
+    assert times(started_local=started).flags == flags
 
 
 def test_an_old_record_keeps_its_date_with_a_flag() -> None:

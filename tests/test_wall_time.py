@@ -112,11 +112,3 @@ def test_no_day_of_any_year_is_said() -> None:
     for partial in ("02-30T10:00", "13-01T10:00", "xx-01T10:00", "Txx:00"):
         with pytest.raises(wall.BadTime):
             wall.in_full("UTC", partial, us("2026-06-15T10:00+00:00"))
-
-
-def test_a_date_far_from_its_receipt_is_flagged() -> None:
-    received = us("2026-06-15T10:00+00:00")
-    assert wall.far_off(us("2025-07-15T10:00+00:00"), received) == 0
-    assert wall.far_off(us("2026-06-16T10:00+00:00"), received) == 0
-    assert wall.far_off(us("2000-01-01T00:00+00:00"), received) == wall.FAR_OFF
-    assert wall.far_off(us("2026-06-19T10:00+00:00"), received) == wall.FAR_OFF

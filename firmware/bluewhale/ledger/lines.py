@@ -9,7 +9,6 @@ from bluewhale.model import Leg, Line
 NUMBERS_KEPT = 50_000
 FREE = ("incoming", "internal")  # directions that cost nothing here
 LONGEST_S = 10**9
-FAR_FUTURE = 2**62
 
 
 class BadField(ValueError):
@@ -52,65 +51,36 @@ def line(desk: Desk, leg: Leg, received_us: int, seq: int) -> Line:
     """One leg, one line, one call. Raises wall.BadTime and BadField."""
     origin = leg.origin
     assert origin is not None
-    talk = timing.talk_s(leg)
-    for seconds in (talk, leg.ring_s, leg.total_s):
-        if seconds is not None and not 0 <= seconds <= LONGEST_S:
-            raise BadField(f"a call of {seconds} s cannot be")
+    position, length = origin.position, origin.length
+    talk, ring, total = leg.talk_s, leg.ring_s, leg.total_s
+    if talk is None:
+        talk = timing.talk_s(leg)
+    if (talk or 0) > LONGEST_S or (ring or 0) > LONGEST_S or (total or 0) > LONGEST_S:
+        raise BadField(f"a call of {max(talk or 0, ring or 0, total or 0)} s cannot be")
     when = timing.times(leg, desk.zone, desk.site.zone, received_us, talk)
-    paid = attribute.attribute(desk.book, desk.site, leg)
-    direction, called = leg.direction, leg.called
-    known = desk.numbers.get((called, direction))
-    if known is None:
-        known = _number(desk, called, direction)
-    priced = _price(desk, leg, talk, known[1], when)
-    charge, destination, unpriced = priced
-    plan = desk.charge
-    answered = leg.answered
+    started, answered_us, ended, day, text, flags = when
+    enterprise, site, department, person, payer_kind, payer = attribute.attribute(desk.book, desk.site, leg)
+    direction, called, answered = leg.direction, leg.called, leg.answered
+    e164, key = desk.numbers.get((called, direction)) or _number(desk, called, direction)
+    start = started if answered_us is None else answered_us
+    charge, destination, unpriced = _price(desk, desk.charge, leg, talk, key, start)
+    cost = reference = plan = currency = None
+    if desk.charge is not None:
+        plan, currency = desk.charge.id, desk.charge.plan.currency
+    if desk.cost is not None:
+        cost = _price(desk, desk.cost, leg, talk, key, start)[0]
+        currency = desk.cost.plan.currency
+    if desk.reference is not None:
+        reference = _price(desk, desk.reference, leg, talk, key, start)[0]
+        currency = desk.reference.plan.currency
     return Line(
-        seq=seq,
-        position=origin.position,
-        length=origin.length,
-        call_position=origin.position,
-        call_length=origin.length,
-        feed=desk.feed,
-        enterprise=paid.enterprise,
-        site=paid.site,
-        department=paid.department,
-        person=paid.person,
-        format=leg.format,
-        direction=direction,
-        extension=leg.extension,
-        caller=leg.caller,
-        called=called,
-        called_e164=known[0],
-        trunk=leg.trunk,
-        trunk_in=leg.trunk_in,
-        auth_code=leg.auth_code,
-        account_code=leg.account_code,
-        answered=None if answered is None else int(answered),
-        talk_s=talk,
-        ring_s=leg.ring_s,
-        total_s=leg.total_s,
-        started_utc=when.started,
-        answered_utc=when.answered,
-        ended_utc=when.ended,
-        day=when.day,
-        started_local=when.text,
-        time_flags=when.flags,
-        condition_code=leg.condition_code,
-        cause=leg.cause,
-        correlation_id=leg.correlation_id,
-        payer_kind=paid.payer_kind,
-        payer=paid.payer,
-        charged_s=None if direction == "internal" else talk,
-        destination=destination,
-        plan=plan.id if plan else None,
-        currency=plan.plan.currency if plan else None,
-        charge_micros=charge,
-        cost_micros=_other(desk, desk.cost, leg, talk, known[1], when),
-        reference_micros=_other(desk, desk.reference, leg, talk, known[1], when),
-        unpriced=unpriced,
-    )
+        seq, position, length, position, length, 0, 0, None,  # call_position, call_length, ordinal, revision, reason
+        desk.feed, enterprise, site, department, person, leg.format, direction, leg.extension, leg.caller, called,
+        e164, leg.trunk, leg.trunk_in, leg.auth_code, leg.account_code, None if answered is None else int(answered),
+        talk, ring, total, started, answered_us, ended, day, text, flags, leg.condition_code, leg.cause,
+        leg.correlation_id, "closed", payer_kind, payer, None if direction == "internal" else talk, destination,
+        plan, currency, cost, charge, reference, unpriced,
+    )  # fmt: skip
 
 
 def _number(desk: Desk, called: str | None, direction: str | None) -> tuple[str | None, str]:
@@ -123,44 +93,23 @@ def _number(desk: Desk, called: str | None, direction: str | None) -> tuple[str 
     return known
 
 
-Priced = tuple[int | None, str | None, str | None]  # charge, destination, why there is none
+Priced = tuple[int | None, str | None, str | None]  # micros, destination, why there is none
 
 
-def _price(desk: Desk, leg: Leg, talk: int | None, key: str, when: timing.Times) -> Priced:
+def _price(
+    desk: Desk, version: attribute.PlanVersion | None, leg: Leg, talk: int | None, key: str, start: int
+) -> Priced:
+    """A call is priced from its answer (`start`); from its start where the answer is not known."""
     if leg.direction in FREE:
         return 0, None, None
     if leg.answered is False:
         talk = 0
-    if talk is None:
+    elif talk is None:
         return None, None, "no duration"
-    if leg.direction is None and talk:
+    if talk and leg.direction is None:
         return None, None, "no direction"
-    if desk.charge is None:
+    if version is None:
         return (None, None, "no plan") if talk else (0, None, None)
-    return _by_plan(desk, desk.charge, key, talk, when)
-
-
-def _by_plan(desk: Desk, version: attribute.PlanVersion, key: str, talk: int, when: timing.Times) -> Priced:
-    """A call is priced from its answer; from its start where the answer is not known."""
     plan = version.plan
-    start = when.started if when.answered is None else when.answered
     wall_us, fold = rating.wall(plan.time_zone or desk.site.zone, start)
     return rating.charge_micros(plan, key, wall_us, talk, fold)
-
-
-def _other(
-    desk: Desk,
-    version: attribute.PlanVersion | None,
-    leg: Leg,
-    talk: int | None,
-    key: str,
-    when: timing.Times,
-) -> int | None:
-    """Cost and reference: the same seconds by another plan."""
-    if version is None or (desk.charge and version.plan.currency != desk.charge.plan.currency):
-        return None
-    if leg.direction in FREE or leg.answered is False:
-        return 0
-    if talk is None or leg.direction is None:
-        return None
-    return _by_plan(desk, version, key, talk, when)[0]

@@ -17,6 +17,7 @@ YEAR_INFERRED, DATE_INFERRED, REPEATED_HOUR, RECEIVE_TIME, SKIPPED_HOUR, FAR_OFF
 
 MINUTE_US = 60_000_000
 DAY_US = 86_400_000_000
+YEAR_US, TWO_DAYS_US = 366 * DAY_US, 2 * DAY_US
 AHEAD_MINUTES = 120  # a bare time may lie that far after the receive time (a PBX that missed summer time)
 YEARS_BACK = 8  # 29 February comes that seldom at most
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,10 +72,15 @@ def _seconds(text: str) -> int:
     return int(whole) * 1_000_000 + (int(fraction[:6].ljust(6, "0")) if fraction else 0)
 
 
+def split(zone: str, text: str) -> tuple[int, int, int]:
+    """Microseconds UTC, day and flags of a full wall time in a zone. Raises BadTime."""
+    us, day, flags = _minute(zone, text[:16])
+    return us + _seconds(text[16:]), day, flags
+
+
 def from_local(zone: str, text: str) -> Moment:
     """The moment a full wall time names in a zone. Raises BadTime."""
-    us, day, flags = _minute(zone, text[:16])
-    return Moment(us + _seconds(text[16:]), day, flags, text)
+    return Moment(*split(zone, text), text)
 
 
 def from_utc(zone: str, text: str) -> Moment:
@@ -136,8 +142,3 @@ def in_full(zone: str, partial: str, received_us: int, before_s: int = 0) -> tup
     if partial.startswith("T"):
         return with_date(zone, partial, received_us, before_s), DATE_INFERRED
     return with_year(zone, partial, received_us), YEAR_INFERRED
-
-
-def far_off(us: int, received_us: int) -> int:
-    """FAR_OFF for a moment more than a year before or two days after its receive time, else 0."""
-    return FAR_OFF if not -366 * DAY_US <= us - received_us <= 2 * DAY_US else 0
