@@ -179,6 +179,13 @@ def test_the_layout_that_read_the_last_record_comes_first() -> None:
     assert leg.caller == "4"
 
 
+def test_an_aside_does_not_change_the_choice() -> None:
+    aside = Pattern((text("_date", "d", need=True),), r"# (?P<d>\d+)", aside=True)
+    fmt = tiny(layouts=(*tiny().layouts, aside), finish=lambda row, context: None if "_date" in row else row)
+    legs = Decoder(fmt).feed(b"B 2\n# 5\nA 3\n", 0)
+    assert [leg.caller for leg in legs if isinstance(leg, Leg)] == ["2", "3"]
+
+
 def test_skip_rules_count_and_never_hide_a_record() -> None:
     decoder = Decoder(tiny(skip=(r"^-+$", "^A")))
     items = decoder.feed(b"----\nA 1\nA x\n", 0)
