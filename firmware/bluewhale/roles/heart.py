@@ -33,6 +33,8 @@ class Heart:
         self._written = 0.0
         self._address = os.environ.get("NOTIFY_SOCKET")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if self._address else None
+        if self._socket:
+            self._socket.settimeout(1.0)  # a stopped supervisor must not stop the role
         self.file.parent.mkdir(parents=True, exist_ok=True)
 
     def catch_signals(self) -> None:
@@ -77,9 +79,12 @@ class Heart:
         self.notify("STOPPING=1")
 
     def store_fd(self, name: str, descriptor: int) -> None:
-        """The supervisor keeps a copy of the descriptor over our death (systemd's FDSTORE). `name`: no colon."""
+        """The supervisor keeps a copy of the descriptor over our death (systemd's FDSTORE). `name`: no colon.
+
+        Without FDPOLL=0 systemd would drop it, unread bytes and all, as soon as the peer hangs up.
+        """
         if self._socket and self._address:
-            text = f"FDSTORE=1\nFDNAME={name}".encode()
+            text = f"FDSTORE=1\nFDPOLL=0\nFDNAME={name}".encode()
             try:
                 socket.send_fds(self._socket, [text], [descriptor], 0, self._address)
             except OSError as error:
