@@ -194,6 +194,21 @@ def test_a_feed_comes_is_lost_and_goes() -> None:
     assert state.feeds == {} and state.feed_rows == {}
 
 
+def test_after_a_start_of_capture_only_those_that_did_not_come_get_more_time() -> None:
+    state = fresh()
+    look.look(state, see(0, capture=capture(0, MAIN, MAIN | {"name": "second"})))
+    started = {"started_us": T0 + 5 * SECOND}
+    away = {"state": "listening", "connections": 0, "last_us": None, "opens": 0}
+    came = MAIN | away | {"opens": 1}
+    for second in range(6, 18):
+        found = capture(0, came, MAIN | away | {"name": "second"}) | started
+        look.look(state, see(second, capture=found))
+    assert state.standing == {"feed/main/lost"}
+    for second in range(18, 37):
+        look.look(state, see(second, capture=found))
+    assert state.standing == {"feed/main/lost", "feed/second/lost"}
+
+
 def test_while_capture_is_away_feeds_keep_their_state() -> None:
     state = fresh()
     look.look(state, see(0, capture=capture(0, MAIN)))
@@ -281,7 +296,7 @@ def test_every_alarm_has_a_text_for_its_params() -> None:
     wanted = alarms.wanted(every) | alarms.wanted(every._replace(disk=DiskState.LOW))
     assert {what for what, _ in wanted.values()} == set(alarms.CATALOGUE)
     for what, params in wanted.values():
-        assert "{" not in alarms.text(what, params)
+        assert "{" not in alarms.text(what, params) + alarms.text(what, params, over=True)
     assert alarms.text("of-a-later-version", {}) == "of-a-later-version"
     assert alarms.text("feed-lost", {"feed": "{x}"}) == "Feed {x} is lost"
 

@@ -78,6 +78,7 @@ def test_a_feed_is_lost_and_back(peer: Peer, receiver: Receiver, by: str) -> Non
     until(lambda: len(receiver.traps()) == 2, 5, "the second trap")
     back = receiver.traps()[1]
     assert (back[TRAP], back[KEY], back[KIND], back[NUMBER]) == (BACK, "feed/main/lost", "2", "2")
+    assert back[TEXT] == "Feed main is no longer lost"
 
 
 def test_other_alarms_have_their_own_notification(peer: Peer, receiver: Receiver) -> None:

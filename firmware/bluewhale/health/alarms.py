@@ -19,23 +19,38 @@ class Severity(enum.StrEnum):
 
 
 class Sort(NamedTuple):
+    """`text` while it stands, `over` once it is cleared: English; {names} are filled from params."""
+
     severity: Severity
-    text: str  # English; {names} are filled from params
+    text: str
+    over: str
 
 
 CATALOGUE: dict[str, Sort] = {
-    "feed-lost": Sort(Severity.MAJOR, "Feed {feed} is lost: {detail}"),
-    "feed-stale": Sort(Severity.WARNING, "Feed {feed} has sent nothing for longer than ever before"),
-    "feed-rejects": Sort(Severity.WARNING, "Feed {feed} sends data that cannot be read"),
-    "role-down": Sort(Severity.CRITICAL, "Role {role} does not run"),
-    "role-hung": Sort(Severity.CRITICAL, "Role {role} does not answer"),
-    "role-restarts": Sort(Severity.MAJOR, "Role {role} keeps restarting"),
-    "backlog": Sort(Severity.WARNING, "Received records wait to be rated"),
-    "ledger-stuck": Sort(Severity.MAJOR, "Rating does not go on although records wait"),
-    "journal-full": Sort(Severity.CRITICAL, "The journal takes no records: the disk is full"),
-    "disk-low": Sort(Severity.WARNING, "Little disk space is left"),
-    "disk-full": Sort(Severity.CRITICAL, "The disk is full"),
-    "memory-low": Sort(Severity.WARNING, "Little memory is left"),
+    "feed-lost": Sort(Severity.MAJOR, "Feed {feed} is lost: {detail}", "Feed {feed} is no longer lost"),
+    "feed-stale": Sort(
+        Severity.WARNING,
+        "Feed {feed} has sent nothing for longer than ever before",
+        "Feed {feed} is no longer stale",
+    ),
+    "feed-rejects": Sort(
+        Severity.WARNING, "Feed {feed} sends data that cannot be read", "Feed {feed} can be read"
+    ),
+    "role-down": Sort(Severity.CRITICAL, "Role {role} does not run", "Role {role} runs"),
+    "role-hung": Sort(
+        Severity.CRITICAL, "Role {role} does not answer", "Role {role} answers or was started again"
+    ),
+    "role-restarts": Sort(Severity.MAJOR, "Role {role} keeps restarting", "Role {role} runs steadily"),
+    "backlog": Sort(
+        Severity.WARNING, "Received records wait to be rated", "Received records are rated in time"
+    ),
+    "ledger-stuck": Sort(Severity.MAJOR, "Rating does not go on although records wait", "Rating goes on"),
+    "journal-full": Sort(
+        Severity.CRITICAL, "The journal takes no records: the disk is full", "The journal takes records"
+    ),
+    "disk-low": Sort(Severity.WARNING, "Little disk space is left", "The disk is no longer low on space"),
+    "disk-full": Sort(Severity.CRITICAL, "The disk is full", "The disk is no longer full"),
+    "memory-low": Sort(Severity.WARNING, "Little memory is left", "There is enough memory"),
 }
 
 
@@ -59,11 +74,12 @@ class Facts(NamedTuple):
     memory_low: bool
 
 
-def text(what: str, params: dict[str, str]) -> str:
-    """The alarm in English; a code of a later version is shown as it is."""
-    if what not in CATALOGUE:
+def text(what: str, params: dict[str, str], over: bool = False) -> str:
+    """The alarm, or its end, in English; a code of a later version is shown as it is."""
+    sort = CATALOGUE.get(what)
+    if sort is None:
         return what
-    return CATALOGUE[what].text.format_map(_Filled(params)).rstrip(": ")
+    return (sort.over if over else sort.text).format_map(_Filled(params)).rstrip(": ")
 
 
 class _Filled(dict[str, str]):

@@ -63,8 +63,8 @@ def from_watch(watch: dict[str, object]) -> Rules:
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What capture says of a feed now. `capture`: listening, open, connecting, lost, failed, off, or missing
-    (it does not list the feed). `settled`: capture has run longer than `restart_us`. `last_us`: real time of
-    the last bytes."""
+    (it does not list the feed). `settled`: somebody connected since capture started, or it runs for longer
+    than `restart_us`. `last_us`: real time of the last bytes."""
 
     capture: str
     scheme: str

@@ -129,7 +129,7 @@ def _feeds(state: State, sight: Sight) -> tuple[dict[str, reads.Feed], list[str]
             connections=integer(entry, "connections"),
             last_us=maybe(entry, "last_us"),
             enabled=bool(wish.get("enabled", True)),
-            settled=sight.now.real_us - started > feeds.Rules().restart_us,
+            settled=_settled(entry, sight.now.real_us - started),
         )
         rules = feeds.from_watch(watch if isinstance(watch, dict) else {})
         known = state.feed_rows.get(name)
@@ -152,6 +152,12 @@ def _feeds(state: State, sight: Sight) -> tuple[dict[str, reads.Feed], list[str]
         state.counts.pop(name, None)
         state.why.pop(name, None)
     return found, gone
+
+
+def _settled(entry: Tree | None, ran_us: int) -> bool:
+    """Its clients had time to connect since capture started, or did."""
+    came = integer(entry, "opens") or integer(entry, "connections") or maybe(entry, "last_us")
+    return bool(came) or ran_us > feeds.Rules().restart_us
 
 
 def _why(seen: feeds.Seen, entry: Tree | None) -> str:

@@ -17,7 +17,7 @@ from pysnmp.error import PySnmpError
 from pysnmp.proto import rfc1902
 from pysnmp.proto.api import v2c
 
-from bluewhale.health import reads
+from bluewhale.health import alarms, reads
 from bluewhale.snmp import oids
 from bluewhale.snmp.agent import Agent
 from bluewhale.snmp.objects import EVENTS, SEVERITIES
@@ -170,7 +170,7 @@ def pairs(event: reads.Event, health: str, started_mono: int) -> list[tuple[Oid,
         alarm.key,
         alarm.what,
         alarm.severity,
-        alarm.text,
+        alarm.text if event.event == "raised" else alarms.text(alarm.what, alarm.params, over=True),
         alarm.params.get("feed", ""),
     )
     up = time.monotonic_ns() // 1000 - started_mono
