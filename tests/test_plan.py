@@ -173,6 +173,7 @@ def test_toml_and_json_give_one_tree():
     [
         ('name = "x"\nname = "y"\n', "a.toml", 2),
         ('{\n "a": 1,\n}', "a.json", 3),
+        ('{"name": "x", "name": "y"}', "a.json", None),
         ("[]", "a.json", None),
         ("[" * 9999, "a.json", None),
     ],

@@ -49,7 +49,7 @@ def load(text: str, name: str = "") -> Tree:
     if kind == "CSV":
         return plan_csv.tree_of(text)
     try:
-        tree = json.loads(text) if kind == "JSON" else tomllib.loads(text)
+        tree = json.loads(text, object_pairs_hook=_once) if kind == "JSON" else tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         line = re.search(r"line (\d+)", str(error))
         raise PlanError([Fault("", f"not {kind}: {error}", int(line[1]) if line else None)]) from error
@@ -57,6 +57,15 @@ def load(text: str, name: str = "") -> Tree:
         raise PlanError([Fault("", "the file holds no table at its top")])
     plain: Tree = _plain(tree)
     return plain
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Tree:
+    """A JSON object whose keys stand once, as TOML demands too."""
+    tree = dict(pairs)
+    if len(tree) < len(pairs):
+        twice = next(key for key, _ in pairs if sum(other == key for other, _ in pairs) > 1)
+        raise ValueError(f'the key "{twice}" stands twice in one table')
+    return tree
 
 
 def kind_of(text: str, name: str) -> str:
