@@ -77,9 +77,9 @@ class Peer:
         return self.process.wait(15)
 
     def run(
-        self, tool: str, *arguments: str, who: tuple[str, ...] | None = None
+        self, tool: str, *arguments: str, who: tuple[str, ...] | None = None, where: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """A net-snmp tool as user noc, OIDs as numbers; `who` replaces the security options."""
+        """A net-snmp tool as user noc; `who` replaces the security options, `where` the agent's address."""
         who = who or (
             "-v3",
             "-l",
@@ -95,18 +95,8 @@ class Peer:
             "-X",
             PRIV,
         )
-        command = [
-            tool,
-            *who,
-            "-t",
-            "2",
-            "-r",
-            "2",
-            "-m",
-            "BLUEWHALE-MIB",
-            self.status()["listen"],
-            *arguments,
-        ]
+        where = where or self.status()["listen"]
+        command = [tool, *who, "-t", "2", "-r", "2", "-m", "BLUEWHALE-MIB", where, *arguments]
         return subprocess.run(command, capture_output=True, text=True, env=self.env, timeout=60)
 
     def walk(self, oid: str, tool: str = "snmpwalk", who: tuple[str, ...] | None = None) -> list[str]:

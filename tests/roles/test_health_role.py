@@ -12,7 +12,7 @@ import pytest
 from health_scene import Scene, scene, settled
 from waiting import until
 
-ROUNDS = int(os.environ.get("HEALTH_KILLS", "6"))
+LONG = int(os.environ.get("HEALTH_KILLS", "150"))
 
 
 def ready(box: Scene) -> None:
@@ -111,9 +111,17 @@ def test_a_capture_that_stands_still_gets_each_alarm_once(tmp_path: Path) -> Non
         assert [r["event"] for r in box.journaled()] == ["raised"]
 
 
-@pytest.mark.timeout(240)
 def test_kill_9_of_health_and_capture_raises_and_clears_once(tmp_path: Path) -> None:
-    """Feeds come and go while health and the journal's writer are killed; HEALTH_KILLS is the number of rounds."""
+    _kills(tmp_path, 5)
+
+
+@pytest.mark.long
+def test_many_kills_of_health_and_capture(tmp_path: Path) -> None:
+    _kills(tmp_path, LONG)
+
+
+def _kills(tmp_path: Path, rounds: int) -> None:
+    """Feeds come and go while health and the journal's writer are killed, three times a round."""
     dice = random.Random(5)
     names = [f"pbx{n}" for n in range(4)]
     with scene(tmp_path) as box:
@@ -124,7 +132,7 @@ def test_kill_9_of_health_and_capture_raises_and_clears_once(tmp_path: Path) -> 
         box.watch(lost_after_s=0.2)
         ready(box)
         losses: Counter[str] = Counter()
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             gone = dice.sample(names, 2)
             for name in gone:
                 box.leave(name)

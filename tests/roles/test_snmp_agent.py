@@ -227,6 +227,21 @@ def test_a_community_only_where_one_is_configured(tmp_path: Path) -> None:
         assert "Bluewhale" in peer.run("snmpget", SYS_DESCR).stdout
 
 
+def test_it_speaks_ipv6_too(tmp_path: Path) -> None:
+    peer = Peer(tmp_path)
+    peer.file.write_text(peer.file.read_text().replace("127.0.0.1:0", "[::1]:0"))
+    peer.user()
+    peer.settings(["noc"])
+    peer.start()
+    try:
+        assert peer.status()["listen"].startswith("[::1]:")
+        who = ("-v3", "-l", "authPriv", *V3[1:])
+        done = peer.run("snmpget", "-Ov", SYS_DESCR, who=who, where="udp6:" + peer.status()["listen"])
+        assert "Bluewhale" in done.stdout, done.stderr
+    finally:
+        peer.kill()
+
+
 def test_an_address_in_use_is_said(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))

@@ -28,7 +28,7 @@ NUMBER, ID, TIME, KIND, KEY, WHAT, SEVERITY, TEXT, FEED = (
 LOST, BACK, RAISED, CLEARED = (
     "." + oids.text(oid) for oid in (notify.FEED_LOST, notify.FEED_BACK, notify.RAISED, notify.CLEARED)
 )
-KILLS = int(os.environ.get("SNMP_KILLS", "8"))
+LONG = int(os.environ.get("SNMP_KILLS", "200"))
 
 
 @pytest.fixture
@@ -148,8 +148,16 @@ def test_a_receiver_whose_user_has_no_keys_waits_for_them(peer: Peer, receiver: 
     until(lambda: len(receiver.traps()) == 1, 5)
 
 
-@pytest.mark.timeout(240)
 def test_kill_9_of_snmp_sends_each_event_once(peer: Peer, receiver: Receiver) -> None:
+    _kills(peer, receiver, 6)
+
+
+@pytest.mark.long
+def test_many_kills_of_snmp(peer: Peer, receiver: Receiver) -> None:
+    _kills(peer, receiver, LONG)
+
+
+def _kills(peer: Peer, receiver: Receiver, rounds: int) -> None:
     """Kills at random moments while events come. Only a kill between a packet and its mark may repeat it."""
     dice = random.Random(3)
     health = Health(peer.config)
@@ -158,7 +166,7 @@ def test_kill_9_of_snmp_sends_each_event_once(peer: Peer, receiver: Receiver) ->
     peer.start()
     known(peer, 1)
     lost = 0
-    for _ in range(KILLS):
+    for _ in range(rounds):
         for _ in range(dice.randrange(1, 30)):
             health.lose(f"pbx{lost}")
             lost += 1

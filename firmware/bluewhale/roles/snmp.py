@@ -73,7 +73,8 @@ async def _serve(config: Config, engine: keys.Engine, listen: socket.socket) -> 
     agent = Agent(engine, source, listen, config.snmp.community)
     notifier = Notifier(agent, Sent(config.data_dir / "snmp" / "sent.db"))
     owners = Owners(config, engine.id, agent, notifier)
-    address = "{}:{}".format(*listen.getsockname()[:2])
+    bound = listen.getsockname()
+    address = f"[{bound[0]}]:{bound[1]}" if listen.family == socket.AF_INET6 else f"{bound[0]}:{bound[1]}"
     log.info("answers on %s, engine id %s, boot %d", address, engine.id, engine.boots)
     owners.refresh()
     heart.ready()
