@@ -3,16 +3,20 @@
 from typing import NamedTuple
 
 from bluewhale.ledger import attribute, numbering, rating
-from bluewhale.ledger.correlate import timing
-from bluewhale.model import Leg, Line
+from bluewhale.ledger.correlate import timing, wall
+from bluewhale.model import Leg, Line, Why
 
 NUMBERS_KEPT = 50_000
 FREE = ("incoming", "internal")  # directions that cost nothing here
 LONGEST_S = 10**9
 
 
-class BadField(ValueError):
-    """A value no record can mean; the text says which."""
+class Unfit(ValueError):
+    """A leg that cannot become a line; `why` says of which kind, the text what it is."""
+
+    def __init__(self, why: Why, text: str) -> None:
+        super().__init__(text)
+        self.why = why
 
 
 class Desk(NamedTuple):
@@ -48,7 +52,7 @@ def desk(book: attribute.Book, feed: int, site_name: str, zone: object) -> Desk:
 
 
 def line(desk: Desk, leg: Leg, received_us: int, seq: int) -> Line:
-    """One leg, one line, one call. Raises wall.BadTime and BadField."""
+    """One leg, one line, one call. Raises Unfit."""
     origin = leg.origin
     assert origin is not None
     position, length = origin.position, origin.length
@@ -56,8 +60,11 @@ def line(desk: Desk, leg: Leg, received_us: int, seq: int) -> Line:
     if talk is None:
         talk = timing.talk_s(leg)
     if (talk or 0) > LONGEST_S or (ring or 0) > LONGEST_S or (total or 0) > LONGEST_S:
-        raise BadField(f"a call of {max(talk or 0, ring or 0, total or 0)} s cannot be")
-    when = timing.times(leg, desk.zone, desk.site.zone, received_us, talk)
+        raise Unfit(Why.BAD_FIELD, f"a call of {max(talk or 0, ring or 0, total or 0)} s cannot be")
+    try:
+        when = timing.times(leg, desk.zone, desk.site.zone, received_us, talk)
+    except wall.BadTime as error:
+        raise Unfit(Why.BAD_TIME, str(error)) from error
     started, answered_us, ended, day, text, flags = when
     enterprise, site, department, person, payer_kind, payer = attribute.attribute(desk.book, desk.site, leg)
     direction, called, answered = leg.direction, leg.called, leg.answered

@@ -25,14 +25,12 @@ from bluewhale.model import (
     CatalogueRow,
     Kind,
     Leg,
-    Line,
     Record,
     Reject,
     RejectRow,
     Setting,
     Signal,
     Step,
-    Why,
 )
 
 __all__ = ["State", "Unreadable", "advance", "restore", "steps", "zone_of"]
@@ -225,51 +223,50 @@ def _take(state: State, out: _Out, feed: Feed, found: list[Found]) -> None:
     if feed.again_from is not None:
         out.stop = True
     for source, at_us, items in found:
+        if not items:
+            continue
+        stats.last_us = at_us
+        desk = state.desks.get(feed.name) or _desk(state, feed)
+        first = seq = state.next_seq
+        add, make = step.lines.append, lines.line
         for item in items:
-            if type(item) is Leg:
-                made = _line(state, feed, item, at_us)
-                if type(made) is Line:
-                    if state.now_us >= state.month_checked_us:
-                        _month(state, step)
-                    step.lines.append(made)
-                    state.next_seq += 1
-                    stats.legs += 1
-                else:
-                    _reject(state, step, feed, source, at_us, made)
-            elif type(item) is Signal:
-                stats.signals += 1
-            else:
-                _reject(state, step, feed, source, at_us, item)
-        if items:
-            stats.last_us = at_us
+            if type(item) is not Leg:
+                _no_leg(state, step, feed, source, at_us, item)
+                continue
+            try:
+                add(make(desk, item, at_us, seq))
+                seq += 1
+            except lines.Unfit as error:
+                assert item.origin is not None
+                reject = Reject(item.origin, error.why, str(error), item.format)
+                _no_leg(state, step, feed, source, at_us, reject)
+        if seq > first:
+            state.next_seq = seq
+            stats.legs += seq - first
+            if state.now_us >= state.month_checked_us:
+                _month(state, step, first)
 
 
-def _line(state: State, feed: Feed, leg: Leg, at_us: int) -> Line | Reject:
-    desk = state.desks.get(feed.name)
-    if desk is None:
-        setting = feed.setting
-        zone = setting.options.get("zone") or feed.dialect.get("zone")
-        desk = state.desks[feed.name] = lines.desk(state.book, feed.id, setting.site, zone)
-    try:
-        return lines.line(desk, leg, at_us, state.next_seq)
-    except wall.BadTime as error:
-        assert leg.origin is not None
-        return Reject(leg.origin, Why.BAD_TIME, str(error), leg.format)
-    except lines.BadField as error:
-        assert leg.origin is not None
-        return Reject(leg.origin, Why.BAD_FIELD, str(error), leg.format)
+def _desk(state: State, feed: Feed) -> lines.Desk:
+    setting = feed.setting
+    zone = setting.options.get("zone") or feed.dialect.get("zone")
+    desk = state.desks[feed.name] = lines.desk(state.book, feed.id, setting.site, zone)
+    return desk
 
 
-def _month(state: State, step: Step) -> None:
+def _month(state: State, step: Step, seq: int) -> None:
     """Segments end where a month of journal time does; the store is told with which line."""
     day = wall.at("UTC", state.now_us).day
     if state.month and day // 100 != state.month:
-        step.rolls.append(state.next_seq)
+        step.rolls.append(seq)
     state.month = day // 100
     state.month_checked_us = state.now_us // wall.DAY_US * wall.DAY_US + wall.DAY_US
 
 
-def _reject(state: State, step: Step, feed: Feed, source: str, at_us: int, item: Item | Line) -> None:
+def _no_leg(state: State, step: Step, feed: Feed, source: str, at_us: int, item: Item) -> None:
+    if isinstance(item, Signal):
+        feed.stats.signals += 1
+        return
     assert isinstance(item, Reject)
     if not item.origin.journal:
         origin = msgspec.structs.replace(item.origin, journal=state.journal)
