@@ -5,6 +5,7 @@
 Needs Babel, which is not on the box: the compiled .mo is part of the package.
 """
 
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -14,10 +15,19 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 PACKAGE = Path(__file__).parent / "bluewhale_webui"
+DATE = datetime(2026, 1, 1, tzinfo=UTC)
 LOCALES = ("zh_Hans",)
 METHODS = [("**.py", "python"), ("views/**.html", "jinja2")]
 OPTIONS = {"views/**.html": {"trim_blocks": "true", "lstrip_blocks": "true", "newstyle_gettext": "true"}}
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None, "text": None, "plural": (1, 2)}
+KEYWORDS = {
+    "_": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "N_": None,
+    "text": None,
+    "plural": (1, 2),
+    "pgettext": ((1, "c"), 2),
+}
 
 
 def collected() -> Catalog:
@@ -38,6 +48,19 @@ def read(locale: str) -> Catalog:
         return read_po(handle, locale=locale, domain="bluewhale")
 
 
+def write(locale: str, catalogue: Catalog) -> None:
+    """Both files; the header says nothing that changes by itself, so that equal texts are equal files."""
+    catalogue.obsolete.clear()
+    catalogue.fuzzy = False
+    catalogue.header_comment = "# Texts of the pages. Collected and compiled by webui/catalogue.py."
+    catalogue.project, catalogue.version, catalogue.msgid_bugs_address = "Bluewhale", "1", "none"
+    catalogue.last_translator, catalogue.language_team = "Bluewhale", "Bluewhale"
+    catalogue.creation_date = catalogue.revision_date = DATE
+    with file(locale, "po").open("wb") as handle:
+        write_po(handle, catalogue, no_location=True, width=110)
+    file(locale, "mo").write_bytes(compiled(catalogue))
+
+
 def compiled(catalogue: Catalog) -> bytes:
     out = BytesIO()
     write_mo(out, catalogue)
@@ -48,10 +71,7 @@ def update(locale: str) -> tuple[int, int]:
     """Merges and compiles; (texts, texts still to translate)."""
     catalogue = read(locale) if file(locale, "po").exists() else Catalog(locale=locale, domain="bluewhale")
     catalogue.update(collected(), no_fuzzy_matching=True)
-    catalogue.obsolete.clear()
-    with file(locale, "po").open("wb") as handle:
-        write_po(handle, catalogue, no_location=True, omit_header=False, width=110)
-    file(locale, "mo").write_bytes(compiled(catalogue))
+    write(locale, catalogue)
     left = [m for m in catalogue if m.id and not (all(m.string) if isinstance(m.string, tuple) else m.string)]
     return len(catalogue), len(left)
 

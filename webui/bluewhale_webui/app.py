@@ -73,7 +73,7 @@ def _answered(web: Web, api: bool, view: Callable[[Context], Answer]) -> bottle.
         number = secrets.token_hex(4)
         log.exception("fault %s: %s %s", number, ctx.method, ctx.path)
         text = ctx.text(
-            "Something went wrong here; nothing was changed by this page. Quote %(number)s when you report it.",
+            "Something went wrong here. Quote %(number)s when you report it.",
             number=number,
         )
         answer = _problem(ctx, api, Problem(500, text))

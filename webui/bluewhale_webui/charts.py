@@ -27,6 +27,7 @@ class Bar(msgspec.Struct, frozen=True):
     ring_from: int
     talk_from: int
     talk_to: int
+    label: str  # in the bar: 12:31
     told: str
 
 
@@ -93,7 +94,7 @@ def _head(name: str, size: tuple[int, int], shape: str, title: str, told: str) -
 
 def call(bars: Sequence[Bar], times: tuple[str, str], title: str, told: str, name: str) -> Markup:
     """The time line of a call: who rang and who talked, from start to end. `times`: labels of both ends."""
-    return _call(bars, times, title, told, f"{name}-wide", 720, "wide") + _call(
+    return _call(bars, times, title, told, f"{name}-wide", 900, "wide") + _call(
         bars, times, title, told, f"{name}-narrow", 330, "narrow"
     )
 
@@ -102,46 +103,35 @@ def _call(
     bars: Sequence[Bar], times: tuple[str, str], title: str, told: str, name: str, width: int, shape: str
 ) -> Markup:
     wide = shape == "wide"
-    left, right = (170, width - 8) if wide else (4, width - 4)
-    row, first = (38, 8) if wide else (48, 20)
-    height = first + row * len(bars) + 26
-    whole = max((bar.talk_to for bar in bars), default=0) or 1
-    scale = (right - left) / whole
+    left, right = (190, width - 8) if wide else (4, width - 4)
+    row, first = (36, 8) if wide else (48, 20)
+    height = first + row * len(bars) + 24
+    scale = (right - left) / (max((bar.talk_to for bar in bars), default=0) or 1)
     parts = [_head(name, (width, height), shape, title, told)]
     for x in (left, right):
-        parts.append(Markup('<path class="grid" d="M{} {}V{}"/>').format(x, 4, height - 24))
+        parts.append(Markup('<path class="grid" d="M{} {}V{}"/>').format(x, 4, height - 22))
     for at, bar in enumerate(bars):
         y = first + row * at
-        if wide:
-            parts.append(
-                Markup('<text class="ink" x="4" y="{}">{}</text>').format(y + 19, _cut(bar.name, 24))
-            )
-        else:
-            parts.append(Markup('<text class="ink" x="4" y="{}">{}</text>').format(y - 5, _cut(bar.told, 44)))
-        if bar.talk_from > bar.ring_from:
-            parts.append(
-                Markup(
-                    '<rect class="ring" x="{:.1f}" y="{}" width="{:.1f}" height="24"><title>{}</title></rect>'
-                ).format(
-                    left + bar.ring_from * scale,
-                    y,
-                    max(1.0, (bar.talk_from - bar.ring_from) * scale),
-                    bar.told,
-                )
-            )
-        if bar.talk_to > bar.talk_from:
-            parts.append(
-                Markup(
-                    '<rect class="s0" x="{:.1f}" y="{}" width="{:.1f}" height="24"><title>{}</title></rect>'
-                ).format(
-                    left + bar.talk_from * scale, y, max(1.0, (bar.talk_to - bar.talk_from) * scale), bar.told
-                )
-            )
+        text, above = (_cut(bar.name, 26), 17) if wide else (_cut(bar.told, 44), -5)
+        parts.append(Markup('<text class="ink" x="4" y="{}">{}</text>').format(y + above, text))
+        parts.append(_block("ring", left, scale, y, bar.ring_from, bar.talk_from, bar.told))
+        parts.append(_block("s0", left, scale, y, bar.talk_from, bar.talk_to, bar.told))
+        if wide and (bar.talk_to - bar.talk_from) * scale > 12 + 8 * len(bar.label):
+            x = left + bar.talk_from * scale + 8
+            parts.append(Markup('<text class="on" x="{:.1f}" y="{}">{}</text>').format(x, y + 17, bar.label))
     for x, anchor, label in ((left, "start", times[0]), (right, "end", times[1])):
         parts.append(
-            Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(x, height - 6, anchor, label)
+            Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(x, height - 5, anchor, label)
         )
     return Markup("").join(parts) + Markup("</svg>")
+
+
+def _block(kind: str, left: float, scale: float, y: int, start: int, end: int, told: str) -> Markup:
+    if end <= start:
+        return Markup("")
+    return Markup(
+        '<rect class="{}" x="{:.1f}" y="{}" width="{:.1f}" height="24"><title>{}</title></rect>'
+    ).format(kind, left + start * scale, y, max(1.0, (end - start) * scale), told)
 
 
 def _cut(text: str, most: int) -> str:

@@ -45,6 +45,7 @@ class Context:
         self.form: dict[str, str] = {}
         self.files: dict[str, bottle.FileUpload] = {}
         self.headers: list[tuple[str, str]] = []
+        self.phone: bool = "Mobi" in str(request.environ.get("HTTP_USER_AGENT", ""))
         self.now_us = time.time_ns() // 1000
         self._request = request
         self._pre: str | None = None
@@ -175,6 +176,7 @@ class Context:
         parts = (
             *what,
             account,
+            self.phone,
             self.language,
             self.web.code,
             self.web.started,

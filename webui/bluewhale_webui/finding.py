@@ -15,7 +15,7 @@ from bluewhale_webui.context import Context
 DIRECTIONS = tuple(texts.DIRECTION)
 PERIODS = ("today", "yesterday", "week", "last-week", "month", "last-month")
 FLAGS = ("unanswered", "unpriced", "unassigned")
-DEFAULT_LIMIT, MOST = 50, 500
+DEFAULT_LIMIT, ON_PHONE, MOST = 50, 20, 500
 LONGEST = 80  # characters of a search text
 
 
@@ -90,7 +90,10 @@ def _period(name: str, today: date) -> tuple[date | None, date | None]:
 
 
 def limit(ctx: Context) -> int:
-    return max(1, min(_number(ctx.query.get("limit", "")) or DEFAULT_LIMIT, MOST))
+    """Calls on a page: as asked for, else fewer on a phone, where each is a card."""
+    return max(
+        1, min(_number(ctx.query.get("limit", "")) or (ON_PHONE if ctx.phone else DEFAULT_LIMIT), MOST)
+    )
 
 
 def page(ctx: Context, wanted: Wanted, zone: str, most: int) -> reads.Page:

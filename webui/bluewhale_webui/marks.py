@@ -1,42 +1,36 @@
-"""Raw bytes as text one can look at: what does not print becomes a symbol, nothing is lost, nothing is markup."""
+"""Raw bytes as text one can look at: what does not print becomes its name, nothing is lost, nothing is markup."""
 
-from markupsafe import Markup, escape
+import re
+
+from markupsafe import Markup
 
 SHOWN = 8192  # bytes of one record on a page
-_NAMES = {0x7F: "␡"} | {code: chr(0x2400 + code) for code in range(0x20)}
+_NAMES = re.findall(
+    r"\S+",
+    "NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US",
+)
+_DELETE = 0x7F
+_STRAY = range(0xDC80, 0xDD00)  # surrogateescape: a byte that is no UTF-8
 
 
 def raw(data: bytes) -> Markup:
-    """The bytes of a frame for a <pre>: control characters as pictures, line ends kept, others than text as \\xNN."""
-    out: list[str] = []
-    for part in _pieces(data[:SHOWN]):
-        if part.isprintable():
-            out.append(str(escape(part)))
-        else:
-            out.append(f'<span class="ctl">{escape(_symbols(part))}</span>' + ("\n" if "\n" in part else ""))
-    if len(data) > SHOWN:
-        out.append("…")
-    return Markup("".join(out))
+    """The bytes of a frame for a <pre>: control characters by name, line ends kept, bytes that are no text as \\xNN."""
+    text = data[:SHOWN].decode("utf-8", "surrogateescape")
+    out: list[Markup] = []
+    plain = ""
+    for letter in text:
+        if letter.isprintable():
+            plain += letter
+            continue
+        out += [Markup("{}").format(plain), Markup('<span class="ctl">{}</span>').format(_name(ord(letter)))]
+        plain = "\n" if letter == "\n" else ""
+    out.append(Markup("{}").format(plain.rstrip("\n") + ("…" if len(data) > SHOWN else "")))
+    return Markup("").join(out)
 
 
-def _symbols(part: str) -> str:
-    return "".join(_NAMES.get(ord(letter)) or _code(ord(letter)) for letter in part)
-
-
-def _code(number: int) -> str:
-    byte = 0xDC80 <= number <= 0xDCFF  # surrogateescape: a byte that is no UTF-8
-    return f"\\x{number - 0xDC00:02X}" if byte else f"\\u{{{number:x}}}"
-
-
-def _pieces(data: bytes) -> list[str]:
-    """The text in runs of printable and of other characters; bytes that are no UTF-8 as surrogates."""
-    text = data.decode("utf-8", "surrogateescape")
-    pieces: list[str] = []
-    start = 0
-    for at, letter in enumerate(text):
-        after = text[at + 1] if at + 1 < len(text) else ""
-        ends_line = letter == "\n"
-        if not after or letter.isprintable() != after.isprintable() or ends_line:
-            pieces.append(text[start : at + 1])
-            start = at + 1
-    return pieces
+def _name(code: int) -> str:
+    if code < len(_NAMES):
+        return _NAMES[code]
+    if code == _DELETE:
+        return "DEL"
+    return f"\\x{code - 0xDC00:02X}" if code in _STRAY else f"\\u{{{code:x}}}"

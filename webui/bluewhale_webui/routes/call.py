@@ -43,45 +43,41 @@ def _when(ctx: Context, call: dict[str, Any], zone: str) -> str:
     if local:
         day, _, time = local.partition("T")
         year, month, date = (int(part) for part in day.split("-"))
-        return (
-            f"{formats.date_words(formats.day_of(year * 10000 + month * 100 + date), ctx.language)}, {time}"
-        )
+        return f"{formats.date_words(formats.day_of(year * 10000 + month * 100 + date), ctx.language)} {time}"
     return formats.stamp(call["started_utc"], zone)
 
 
 def _chart(ctx: Context, call: dict[str, Any], zone: str) -> Any:
     """The time line, if the records say when things began."""
-    start = min(
-        (line["started_utc"] for line in call["lines"] if line["started_utc"] is not None), default=None
-    )
-    if start is None:
+    known = [line for line in call["lines"] if line["started_utc"] is not None and not line["revision"]]
+    if not any(line["talk_s"] for line in known):
         return None
-    bars = [bar for line in call["lines"] if (bar := _bar(ctx, line, start)) is not None]
-    if not bars or not any(bar.talk_to for bar in bars):
-        return None
+    start = min(line["started_utc"] for line in known)
+    bars = [bar for line in known for bar in _bars(line, start)]
     end = start + max(bar.talk_to for bar in bars) * SECOND
     told = "; ".join(bar.told for bar in bars)
-    return charts.call(
-        bars,
-        (formats.clock(start, zone), formats.clock(end, zone)),
-        ctx.text("Time line of the call"),
-        told,
-        "line",
-    )
+    times = (formats.clock(start, zone), formats.clock(end, zone))
+    return charts.call(bars, times, ctx.text("Time line of the call"), told, "line")
 
 
-def _bar(ctx: Context, line: dict[str, Any], start: int) -> charts.Bar | None:
-    if line["started_utc"] is None or line["revision"]:
-        return None
+def _bars(line: dict[str, Any], start: int) -> list[charts.Bar]:
+    """The station's part, and that of the far end on its trunk."""
     ring_from = (line["started_utc"] - start) // SECOND
     answered = line["answered_utc"]
-    talk_from = (answered - start) // SECOND if answered is not None else ring_from + (line["ring_s"] or 0)
+    talk_from = ring_from + (line["ring_s"] or 0) if answered is None else (answered - start) // SECOND
     talk_to = talk_from + (line["talk_s"] or 0)
-    name = " ".join(part for part in (line["extension"], line["person_name"]) if part)
-    name = name or dial.plain(line["caller"] or line["called"] or "") or line["trunk"] or formats.NONE
     length = formats.length(line["talk_s"])
-    told = f"{name}, {length}" + (f", {line['trunk']}" if line["trunk"] else "")
-    return charts.Bar(name, ring_from, talk_from, talk_to, told)
+    bars = []
+    station = " ".join(part for part in (line["extension"], line["person_name"]) if part)
+    if station:
+        bars.append(charts.Bar(station, ring_from, talk_from, talk_to, length, f"{station}, {length}"))
+    far = line["caller"] if line["direction"] == "incoming" else line["called"]
+    if far and far != line["extension"]:
+        label = f"{length}, {line['trunk']}" if line["trunk"] else length
+        name = dial.plain(far)
+        bars.append(charts.Bar(name, talk_from, talk_from, talk_to, label, f"{name}, {label}"))
+    name = line["trunk"] or formats.NONE
+    return bars or [charts.Bar(name, ring_from, talk_from, talk_to, length, f"{name}, {length}")]
 
 
 def price(ctx: Context, call: dict[str, Any], zone: str) -> rating.Price | None:

@@ -17,7 +17,7 @@ REPORTS = {
     "department": (
         N_("Department bill"),
         N_("Department"),
-        N_("What each department owes; calls nobody is known for stand in a row of their own."),
+        N_("What each department owes; calls without a known owner have a row of their own."),
     ),
     "extension": (N_("Extension bill"), N_("Extension"), N_("What each extension used.")),
     "destination": (N_("Destinations"), N_("Destination"), N_("Where outgoing calls went.")),
