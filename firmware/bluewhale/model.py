@@ -133,6 +133,7 @@ class Why(enum.StrEnum):
     TOO_LONG = "too-long"  # no end of frame within the format's limit
     NOISE = "noise"  # mostly bytes no PBX sends: wrong speed or framing
     UNDETECTED = "undetected"  # no format could be told yet when the source ended
+    FAULT = "fault"  # this program failed on it: the log says how
 
 
 class Reject(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -67,8 +67,7 @@ def answer(owner: Owner, book: attribute.Book, record: Record, journal: str) -> 
     try:
         change = msgspec.json.decode(record.payload, type=Change)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        lost = Outcome(record.seq, origin, "", "", "", "refused", f"not a change: {error}", record.source, 0)
-        return Answer(lost, book, None)
+        return Answer(_refused(record, journal, f"not a change: {error}"), book, None)
     again = owner.seen.get(change.id)
     if again:
         return Answer(_outcome(record, origin, change, *again), book, None)
@@ -86,6 +85,17 @@ def answer(owner: Owner, book: attribute.Book, record: Record, journal: str) -> 
     else:
         owner.settings[(change.kind, change.key)] = Setting(change.kind, change.key, value, record.seq)
     return Answer(outcome, changed, change)
+
+
+def failed(record: Record, journal: str) -> Outcome:
+    """The answer to a change this program fails on."""
+    return _refused(record, journal, "this program failed on it: the log says how")
+
+
+def _refused(record: Record, journal: str, why: str) -> Outcome:
+    """The answer to a record of which nothing can be said."""
+    origin = str(Origin(journal, record.stream, record.position, record.size))
+    return Outcome(record.seq, origin, "", "", "", "refused", why, record.source, 0)
 
 
 def _outcome(record: Record, origin: str, change: Change, state: str, why: str | None) -> Outcome:

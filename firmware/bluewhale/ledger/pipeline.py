@@ -25,15 +25,17 @@ from bluewhale.model import (
     CatalogueRow,
     Kind,
     Leg,
+    Origin,
     Record,
     Reject,
     RejectRow,
     Setting,
     Signal,
     Step,
+    Why,
 )
 
-__all__ = ["State", "Unreadable", "advance", "restore", "steps", "zone_of"]
+__all__ = ["State", "Unreadable", "advance", "give_up", "restore", "skip", "steps", "zone_of"]
 
 ENDED = ("closed", "lost")
 Again = Callable[[int, int], Iterable[list[Record]]]
@@ -88,6 +90,29 @@ def advance(state: State, records: list[Record]) -> Step:
             break
     state.taken = taken
     return _finish(state, out, book)
+
+
+def skip(state: State, record: Record) -> Step:
+    """The step past a record this program fails on: its bytes are a reject, an owner's change is refused."""
+    out = _begun(state)
+    state.now_us = journal_time.advance(state.clock, record)
+    if record.kind is Kind.CHUNK:
+        feed = state.feeds.get(parse.feed_of(record.source)) or _new_feed(state, out, record.source)
+        state.sources.pop(record.source, None)  # half a frame before it would spoil the one after it
+        out.touched.add(record.source)
+        origin = Origin(state.journal, record.stream, record.data_position, len(record.payload))
+        found = Found(record.source, state.now_us, [Reject(origin, Why.FAULT, "this program failed on it")])
+        _take(state, out, feed, [found])
+    elif record.kind is Kind.OWNER:
+        out.step.outcomes.append(owner_fold.failed(record, state.journal))
+    state.watermark[record.stream] = record.position + record.size
+    return _finish(state, out, state.book)
+
+
+def give_up(state: State) -> Step:
+    """The step that leaves unread what was to be read again, because this program fails on it."""
+    state.wanted.clear()
+    return _finish(state, _begun(state), state.book)
 
 
 def _read_again(state: State, again: Again) -> Iterator[Step]:

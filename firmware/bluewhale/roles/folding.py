@@ -80,16 +80,72 @@ def check_journal(config: Config, state: pipeline.State, ends: reader.Ends) -> N
         )
 
 
-def fold(config: Config, state: pipeline.State, ends: reader.Ends, damaged: Damaged) -> Iterator[Step]:
-    """The steps from where the state stands up to `ends`. Commit each before the next is asked for."""
+def fold(
+    config: Config, store: Store, state: pipeline.State, ends: reader.Ends, damaged: Damaged
+) -> Iterator[tuple[pipeline.State, Step]]:
+    """The steps from where the state stands up to `ends`, each with the state after it. Commit each to `store`
+    before the next is asked for.
+
+    A record this program fails on is passed over as a reject of its own kind, in a rebuild just the same: one bad
+    record must not keep all later calls out. What failed is in the log.
+    """
 
     def again(start: int, end: int) -> Iterator[list[Record]]:
         return batches(reader.records(config.journal_dir, FEED, start, end), lambda damage: None)
 
-    yield from pipeline.steps(state, [], again)
-    records = reader.merged(config.journal_dir, dict(state.watermark), ends)
-    for batch in batches(records, damaged):
-        yield from pipeline.steps(state, batch, again)
+    def whole() -> Iterator[list[Record]]:
+        yield []  # what a stop left to be read again
+        yield from batches(reader.merged(config.journal_dir, dict(state.watermark), ends), damaged)
+
+    for batch in whole():
+        for now, step in _guarded(config, store, state, batch, again):
+            state = now
+            yield now, step
+
+
+def _guarded(
+    config: Config, store: Store, state: pipeline.State, batch: list[Record], again: pipeline.Again
+) -> Iterator[tuple[pipeline.State, Step]]:
+    """A batch's steps. If one fails, the batch goes on record by record from the last commit."""
+    steps = pipeline.steps(state, batch, again)
+    while (step := _next(steps)) is not None:
+        if not isinstance(step, Failed):
+            yield state, step
+            continue
+        now = _reload(config, store)
+        left = [record for record in batch if record.position >= now.watermark.get(record.stream, 0)]
+        if now.wanted:
+            log.error("records of %s cannot be read again", ", ".join(now.wanted))
+            yield now, pipeline.give_up(now)
+        elif len(left) == 1:
+            log.error("passed over: %s record at %s %d", left[0].kind.name, left[0].stream, left[0].position)
+            yield now, pipeline.skip(now, left.pop())
+        for record in left:
+            for after, good in _guarded(config, store, now, [record], again):
+                now = after
+                yield after, good
+        return
+
+
+class Failed:
+    """The fold raised; its state is of no use any more."""
+
+
+def _next(steps: Iterator[Step]) -> Step | Failed | None:
+    """The next step, None at the end."""
+    try:
+        return next(steps, None)
+    except OSError:
+        raise  # the journal cannot be read: no fault of the fold
+    except Exception:
+        log.exception("the fold failed; it goes on record by record from its last commit")
+        return Failed()
+
+
+def _reload(config: Config, store: Store) -> pipeline.State:
+    """The state as of the last commit."""
+    store.flush()
+    return _state(config, store)
 
 
 def batches(records: Iterator[Record | reader.Damage], damaged: Damaged) -> Iterator[list[Record]]:

@@ -110,7 +110,8 @@ class Ledger:
             return False
         worked = False
         gc.disable()  # what a batch makes holds no cycles; walking it costs a quarter of the time
-        for step in fold(self.config, self.state, self.ends, self._damaged):
+        for state, step in fold(self.config, self.store, self.state, self.ends, self._damaged):
+            self.state = state
             self._commit(step)
             worked = True
             self.heart.beat(self.status())

@@ -92,11 +92,11 @@ def fold_into(
         told = time.monotonic()
         damage: list[reader.Damage] = []
         total = max(1, ends.feed + ends.owner)
-        for step in fold(config, state, ends, damage.append):
+        for now, step in fold(config, store, state, ends, damage.append):
             store.commit(step)
             if time.monotonic() - told > TELL_S:
                 told = time.monotonic()
-                tell(f"{sum(state.watermark.values()) * 100 // total} %, {state.next_seq - 1} lines")
+                tell(f"{sum(now.watermark.values()) * 100 // total} %, {now.next_seq - 1} lines")
     for part in damage:
         tell(f"journal damaged: {part.stream} at {part.position}, {part.size} bytes skipped")
 
