@@ -6,6 +6,8 @@ import ssl
 import time
 from importlib.resources import files
 
+import msgspec
+
 from bluewhale import owner, setup_code
 from bluewhale.config import Config
 from bluewhale.ledger import plan as plan_files
@@ -33,6 +35,7 @@ async def welcome(config: Config, listen: str, ready: dict[str, asyncio.Event]) 
     if code := await asyncio.to_thread(setup_code.renew, config):
         lines.append(f"Set-up code: {code}   (valid for 24 hours, used once)")
     if made:
+        await asyncio.to_thread(_wait_for_feed, config)
         address = config.sample.removeprefix("tcp-listen:")
         address = address if ":" in address else f"127.0.0.1:{address}"
         lines.append(f"Feed main listens on {address}; its format is detected.")
@@ -63,6 +66,16 @@ def _set_up_if_empty(config: Config) -> bool:
         if outcome.state == "refused":
             raise RuntimeError(f"{kind} {key}: {outcome.why}")
     return True
+
+
+def _wait_for_feed(config: Config) -> None:
+    """Until capture has opened the sample feed, or says why it cannot (health and the page then say it too)."""
+    deadline = time.monotonic() + 10.0
+    while time.monotonic() < deadline:
+        feeds = msgspec.json.decode(config.status_file("capture").read_bytes()).get("feeds", [])
+        if any(feed["name"] == "main" and feed["state"] != "connecting" for feed in feeds):
+            return
+        time.sleep(0.1)
 
 
 def _wait_for_page(config: Config, listen: str) -> None:
