@@ -85,8 +85,10 @@ class Heart:
         """
         if self._socket and self._address:
             text = f"FDSTORE=1\nFDPOLL=0\nFDNAME={name}".encode()
-            try:
-                socket.send_fds(self._socket, [text], [descriptor], 0, self._address)
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptor.to_bytes(4, sys.byteorder))
+            address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+            try:  # not socket.send_fds: Python 3.11 ignores its address
+                self._socket.sendmsg([text], [rights], 0, address)
             except OSError as error:
                 log.debug("%s: %s is not kept over a restart: %s", self.role, name, error)
 
