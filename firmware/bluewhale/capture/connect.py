@@ -1,6 +1,7 @@
 """`tcp:HOST:PORT`: we connect to the PBX, again and again."""
 
 import asyncio
+import os
 import random
 import socket
 import time
@@ -90,4 +91,6 @@ def _places(spec: Connect) -> "list[tuple[Any, ...]]":
 def _why(error: OSError) -> str:
     if isinstance(error, TimeoutError):
         return "no answer"
-    return error.strerror or str(error)
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
+    return os.strerror(error.errno)  # asyncio puts its own text in

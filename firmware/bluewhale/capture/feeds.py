@@ -99,6 +99,10 @@ class Feeds:
         await asyncio.wait({task})
         if not task.cancelled() and (error := task.exception()):
             log.error("%s: %s", name, error, exc_info=error)
+        try:
+            feed.tell(now=True)
+        except JournalBroken:
+            log.warning("%s: what it counted last is not told: the journal is broken", name)
 
     async def _settle(self, name: str, why: str) -> None:
         """Returns when all that a feed told so far is durable, and so in the tally's reach."""

@@ -16,6 +16,7 @@ from bluewhale.model import Kind, Origin
 
 CHUNK_BYTES = 256 << 10  # most of one read
 TELL_AGAIN_S = 10.0  # refusals and line errors are journaled at most that often
+LONG_WAIT_S = 0.5  # for the journal to take more
 
 
 class State(StrEnum):
@@ -94,7 +95,6 @@ class Running:
         self._untold: dict[str, int] = {}
         self._refusal = ("", "")
         self._told_at = -TELL_AGAIN_S
-        self._paused_at: float | None = None
 
     def enter(self, state: State, detail: str = "") -> None:
         if state is not self.state:
@@ -102,18 +102,14 @@ class Running:
         self.state, self.detail = state, detail
 
     async def room(self) -> None:
-        """Returns when more may be read. A wait for a full disk is journaled when it is over."""
+        """Returns when more may be read."""
         sink = self.shared.sink
-        if sink.full and self._paused_at is None:
-            self._paused_at = time.monotonic()
+        began = time.monotonic()
         while True:
             await sink.room()
             if not sink.full and sink.pending_bytes <= MOST_PENDING:  # others woke up too and were quicker
                 break
-        if self._paused_at is not None:
-            waited_ms = round((time.monotonic() - self._paused_at) * 1000)
-            self._paused_at = None
-            self.note("resumed", "the disk was full", counts={"paused_ms": waited_ms})
+        self._waited(began)
 
     def opened(self, peer: str, detail: str = "", **more: Any) -> str:
         """A source begins. Returns its name, which no other ever had."""
@@ -152,7 +148,9 @@ class Running:
     async def commit(self, source: str, data: bytes) -> None:
         """Bytes of a source; returns when they are durable."""
         self._count(data)
+        began = time.monotonic()
         await self.shared.sink.append(Kind.CHUNK, source, data)
+        self._waited(began)
 
     def refuse(self, peer: str, why: str) -> None:
         self.refused += 1
@@ -173,10 +171,12 @@ class Running:
             return
         self._told_at = time.monotonic()
         untold, self._untold = self._untold, {}
-        refused = untold.pop("refused", 0)
+        refused, paused_ms = untold.pop("refused", 0), untold.pop("paused_ms", 0)
         if refused:
             peer, why = self._refusal
             self.note("refused", why, peer=peer, counts={"refused": refused})
+        if paused_ms:
+            self.note("resumed", "the journal had no room", counts={"paused_ms": paused_ms})
         if untold:
             self.note("line-error", counts=untold)
 
@@ -187,6 +187,13 @@ class Running:
             "losses": self.losses, "line_errors": self.line_errors, "refused": self.refused,
             "connections": self.connections, "detail": self.detail,
         }  # fmt: skip
+
+    def _waited(self, began: float) -> None:
+        """A long wait for the journal (a full disk) is told when it is over."""
+        waited_s = time.monotonic() - began
+        if waited_s >= LONG_WAIT_S:
+            self._untold["paused_ms"] = max(self._untold.get("paused_ms", 0), round(waited_s * 1000))
+            self.tell()
 
     def _count(self, data: bytes) -> None:
         self.bytes += len(data)

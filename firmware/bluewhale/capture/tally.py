@@ -67,7 +67,7 @@ def fold(tally: Tally, record: Record) -> None:
     if record.kind is Kind.CHUNK:
         source = tally.open.get(record.source)
         if source is None:
-            source = tally.open[record.source] = Source()
+            source = _begin(tally, record.source, Source())
         source.size += len(record.payload)
         source.tail = (source.tail + record.payload[-TAIL_BYTES:])[-TAIL_BYTES:]
     elif record.kind is Kind.LINK:
@@ -80,23 +80,29 @@ def _fold_link(tally: Tally, record: Record) -> None:
         link = _link.decode(record.payload)
     except msgspec.DecodeError:
         return  # not of our making
-    feed, _, number = record.source.rpartition("/")
-    if link.event == "open" and feed:
+    if link.event == "open":
         known = tally.open.get(record.source)
         if known is not None:  # told again, with other settings
             known.declared = link.declared
             return
-        tally.open[record.source] = Source(
+        source = Source(
             folder=link.folder, file=link.file, inode=link.inode, offset=link.offset, declared=link.declared
         )
-        if number.isdigit():
-            tally.numbers[feed] = max(tally.numbers.get(feed, 0), int(number))
+        _begin(tally, record.source, source)
     elif link.event in ("closed", "lost"):
-        source = tally.open.pop(record.source, None)
-        if source is not None and source.inode:
-            tally.files[record.source] = source
+        ended = tally.open.pop(record.source, None)
+        if ended is not None and ended.inode:
+            tally.files[record.source] = ended
         if link.played is not None:
-            tally.played[feed] = link.played
+            tally.played[feed_of(record.source)] = link.played
+
+
+def _begin(tally: Tally, name: str, source: Source) -> Source:
+    feed, _, number = name.rpartition("/")
+    if number.isdecimal():
+        tally.numbers[feed] = max(tally.numbers.get(feed, 0), int(number))
+    tally.open[name] = source
+    return source
 
 
 def feed_of(source: str) -> str:

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import logging
+import os
 import socket
 import struct
 import termios
@@ -33,13 +34,17 @@ _scratch = bytearray(CHUNK_BYTES)
 
 
 class Connection:
-    """Owns a connected socket and its source. `skip`: bytes waiting in it that are journaled already."""
+    """Owns a connected socket and its source. `skip`: bytes waiting in it that are journaled already; `broken`: why
+    it is lost, if it is, once these and the others are read."""
 
-    def __init__(self, feed: Running, peer: socket.socket, source: str, skip: int = 0) -> None:
+    def __init__(
+        self, feed: Running, peer: socket.socket, source: str, skip: int = 0, broken: str = ""
+    ) -> None:
         self.feed = feed
         self.peer = peer
         self.source = source
         self._skip = skip
+        self._broken = broken
         self._ended = False
         prepare(peer)
         feed.connections += 1
@@ -58,7 +63,7 @@ class Connection:
             if data is None:
                 continue
             if not data:
-                return "closed", "the other end closed"
+                return ("lost", self._broken) if self._broken else ("closed", "the other end closed")
             if fresh := self._fresh(data):
                 await self.feed.commit(self.source, fresh)
             self._take_out()
@@ -116,19 +121,18 @@ def resumed(feed: Running, descriptor: int, source: str) -> Connection:
     if known is None:  # we were killed between accepting it and telling so
         feed.note("open", "accepted before a restart", source, peer=peer_text(peer))
         return Connection(feed, peer, source)
-    skip = waiting_twice(peer, known)
+    error = peer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # told only once
+    skip = waiting_twice(peer, known, error)
     log.info("%s: %s goes on; %d bytes of it were journaled and not taken out", feed.name, source, skip)
     feed.goes_on(source)
-    return Connection(feed, peer, source, skip)
+    return Connection(feed, peer, source, skip, os.strerror(error) if error not in (0, errno.EPIPE) else "")
 
 
-def waiting_twice(peer: socket.socket, known: Source) -> int:
-    """How many bytes at the head of the kernel's buffer are in the journal already."""
+def waiting_twice(peer: socket.socket, known: Source, error: int = 0) -> int:
+    """How many bytes at the head of the kernel's buffer are in the journal already. `error`: the socket's SO_ERROR."""
     info = peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)
     (received,) = struct.unpack_from("=Q", info, BYTES_RECEIVED_AT)
-    got_fin = info[0] in GOT_FIN or (
-        info[0] == CLOSED and peer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.EPIPE
-    )
+    got_fin = info[0] in GOT_FIN or (info[0] == CLOSED and error == errno.EPIPE)
     waiting = array.array("i", [0])
     fcntl.ioctl(peer, termios.FIONREAD, waiting)
     taken = received - got_fin - waiting[0]

@@ -78,14 +78,17 @@ async def _serve(config: Config, writer: Writer) -> int:
     ]
     while not (done := await _wait_a_beat(work)):
         feeds.tick()
-        heart.beat(_status(committer, feeds))
+        try:
+            heart.beat(_status(committer, feeds))
+        except OSError as error:  # a full disk: capture goes on, the status gets old
+            log.warning("%s: %s", heart.file, error.strerror)
     heart.stopping()
     for task in work:
         task.cancel()
     code = OK if stop.is_set() and not committer.broken.is_set() else BROKEN
     for task in done:
-        if error := task.exception():
-            log.error("capture cannot go on: %s", error, exc_info=error)
+        if fault := task.exception():
+            log.error("capture cannot go on: %s", fault, exc_info=fault)
             code = BROKEN
     await feeds.close()
     await server.close()
