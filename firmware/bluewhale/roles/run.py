@@ -80,8 +80,8 @@ class Child:
             self.ready.clear()
             self.process = await asyncio.create_subprocess_exec(
                 *self.arguments,
-                env=os.environ
-                | {"NOTIFY_SOCKET": str(self.address), "WATCHDOG_USEC": str(int(WATCHDOG_S * 1e6))},
+                env=self._environment(),
+                pass_fds=tuple(self.kept.values()),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
