@@ -38,14 +38,17 @@ def change(
     )  # fmt: skip
 
 
-def submit(config: Config, change: Change, wait_s: float = 2.0, source: str = "owner") -> Outcome:
+def submit(
+    config: Config, change: Change, wait_s: float = 2.0, source: str = "owner", *, lock: bool = True
+) -> Outcome:
     """Journals the change and waits up to `wait_s` for the ledger's answer.
 
-    Through capture's socket, or by the writer's lock when the box is down (then the state is pending until
-    the ledger runs). Raises client.CaptureAway and JournalFull.
+    Through capture's socket; with `lock`, by the writer's lock when no capture runs (a page must not take it:
+    capture may just be starting again). Raises client.CaptureAway, client.Refused, JournalFull.
     """
     payload = msgspec.json.encode(change)
-    origin = client.append_or_open(config, Kind.OWNER, source, payload)
+    hand_in = client.append_or_open if lock else client.append
+    origin = hand_in(config, Kind.OWNER, source, payload)
     deadline = time.monotonic() + wait_s
     while True:
         outcome = answer_of(config, origin)

@@ -87,9 +87,14 @@ def answer(owner: Owner, book: attribute.Book, record: Record, journal: str) -> 
     return Answer(outcome, changed, change)
 
 
-def failed(record: Record, journal: str) -> Outcome:
-    """The answer to a change this program fails on."""
-    return _refused(record, journal, "this program failed on it: the log says how")
+def failed(record: Record, journal: str, what: str) -> Outcome:
+    """The answer to a change this program fails on. It bears the change's id, if it can be read that far."""
+    try:
+        known = msgspec.json.decode(record.payload, type=Change)
+    except msgspec.DecodeError:
+        return _refused(record, journal, f"a fault of this program: {what}")
+    origin = str(Origin(journal, record.stream, record.position, record.size))
+    return _outcome(record, origin, known, "refused", f"a fault of this program: {what}")
 
 
 def _refused(record: Record, journal: str, why: str) -> Outcome:

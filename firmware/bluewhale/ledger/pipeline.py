@@ -92,8 +92,9 @@ def advance(state: State, records: list[Record]) -> Step:
     return _finish(state, out, book)
 
 
-def skip(state: State, record: Record) -> Step:
-    """The step past a record this program fails on: its bytes are a reject, an owner's change is refused."""
+def skip(state: State, record: Record, what: str) -> Step:
+    """The step past a record this program fails on: its bytes are a reject, an owner's change is refused. `what`:
+    the failure, the same in a rebuild by the same program."""
     out = _begun(state)
     state.now_us = journal_time.advance(state.clock, record)
     if record.kind is Kind.CHUNK:
@@ -101,10 +102,10 @@ def skip(state: State, record: Record) -> Step:
         state.sources.pop(record.source, None)  # half a frame before it would spoil the one after it
         out.touched.add(record.source)
         origin = Origin(state.journal, record.stream, record.data_position, len(record.payload))
-        found = Found(record.source, state.now_us, [Reject(origin, Why.FAULT, "this program failed on it")])
+        found = Found(record.source, state.now_us, [Reject(origin, Why.FAULT, what)])
         _take(state, out, feed, [found])
     elif record.kind is Kind.OWNER:
-        out.step.outcomes.append(owner_fold.failed(record, state.journal))
+        out.step.outcomes.append(owner_fold.failed(record, state.journal, what))
     state.watermark[record.stream] = record.position + record.size
     return _finish(state, out, state.book)
 

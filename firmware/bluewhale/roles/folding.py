@@ -5,6 +5,8 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
+import msgspec
+
 from bluewhale.config import Config
 from bluewhale.journal import reader
 from bluewhale.journal.format import NO_JOURNAL
@@ -119,7 +121,7 @@ def _guarded(
             yield now, pipeline.give_up(now)
         elif len(left) == 1:
             log.error("passed over: %s record at %s %d", left[0].kind.name, left[0].stream, left[0].position)
-            yield now, pipeline.skip(now, left.pop())
+            yield now, pipeline.skip(now, left.pop(), step.what)
         for record in left:
             for after, good in _guarded(config, store, now, [record], again):
                 now = after
@@ -127,8 +129,10 @@ def _guarded(
         return
 
 
-class Failed:
-    """The fold raised; its state is of no use any more."""
+class Failed(msgspec.Struct):
+    """The fold raised; its state is of no use any more. `what`: the exception's class and text."""
+
+    what: str
 
 
 def _next(steps: Iterator[Step]) -> Step | Failed | None:
@@ -137,9 +141,9 @@ def _next(steps: Iterator[Step]) -> Step | Failed | None:
         return next(steps, None)
     except OSError:
         raise  # the journal cannot be read: no fault of the fold
-    except Exception:
+    except Exception as error:
         log.exception("the fold failed; it goes on record by record from its last commit")
-        return Failed()
+        return Failed(f"{type(error).__name__}: {error}")
 
 
 def _reload(config: Config, store: Store) -> pipeline.State:
