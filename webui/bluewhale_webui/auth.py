@@ -69,7 +69,7 @@ def _is_common(low: str) -> bool:
     if low in known or len(set(low)) < 4:
         return True
     word = re.sub(r"^[^a-z]+|[^a-z]+$", "", low.translate(str.maketrans("@$", "as")))
-    return len(word) >= 4 and word in known and len(low) - len(word) <= 6
+    return len(word) >= 4 and word in known and len(low) - len(word) <= 8
 
 
 @lru_cache(maxsize=1)

@@ -103,7 +103,7 @@ def _call(
     bars: Sequence[Bar], times: tuple[str, str], title: str, told: str, name: str, width: int, shape: str
 ) -> Markup:
     wide = shape == "wide"
-    left, right = (190, width - 8) if wide else (4, width - 4)
+    left, right = (190.0, width - 8.0) if wide else (4.0, width - 4.0)
     row, first = (36, 8) if wide else (48, 20)
     height = first + row * len(bars) + 24
     scale = (right - left) / (max((bar.talk_to for bar in bars), default=0) or 1)

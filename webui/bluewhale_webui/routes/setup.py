@@ -55,11 +55,10 @@ def administrator(ctx: Context) -> Answer:
     ctx.who = rights.Who(name, rights.ADMINISTRATOR)
     value = {"role": rights.ADMINISTRATOR, "scope": {}, "language": ctx.language}
     try:
-        auth.set_password(ctx.web.config, name, password)
-        made = ctx.change("user", name, value, why="set-up", expects=0)
+        made = ctx.change("user", name, value, why="set-up")
         if made.state == "refused":
-            auth.forget(ctx.web.config, name)
             return _administrator(ctx, [("name", ctx.why(made.why))], name)
+        auth.set_password(ctx.web.config, name, password)
         ctx.change("setup", "done", {"by": name}, why="set-up")
     finally:
         ctx.who = None

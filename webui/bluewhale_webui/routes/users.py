@@ -62,10 +62,9 @@ def add(ctx: Context) -> Answer:
         faults.append(("name", ctx.text("This name is taken.")))
     if faults:
         return show(ctx, faults=faults, status=422)
-    auth.set_password(ctx.web.config, name, password)
     outcome = ctx.change("user", name, value, expects=0)
-    if outcome.state == "refused" and name not in ctx.web.published.get().users:
-        auth.forget(ctx.web.config, name)
+    if outcome.state != "refused":
+        auth.set_password(ctx.web.config, name, password)
     return ctx.changed(outcome, "/users")
 
 
