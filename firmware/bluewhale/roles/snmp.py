@@ -71,7 +71,7 @@ async def _serve(config: Config, engine: keys.Engine, listen: socket.socket) -> 
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     source = Source(config.health_db, system(config))
     agent = Agent(engine, source, listen, config.snmp.community)
-    notifier = Notifier(agent, Sent(config.data_dir / "snmp" / "sent.db"))
+    notifier = Notifier(agent, Sent(config.data_dir / "snmp" / "sent"))
     owners = Owners(config, engine.id, agent, notifier)
     bound = listen.getsockname()
     address = f"[{bound[0]}]:{bound[1]}" if listen.family == socket.AF_INET6 else f"{bound[0]}:{bound[1]}"

@@ -61,6 +61,7 @@ def receivers(config: Config, tree: dict[str, Any]) -> tuple[list[Receiver], lis
     for entry in tree.get("receivers", []):
         name, user = str(entry.get("name")), entry.get("user")
         try:
+            keys.check_name(name)
             host, port = address(str(entry.get("address")))
             community = None if user else keys.load_community(config, name)
         except keys.KeyFault as fault:
