@@ -353,3 +353,73 @@ def test_impossible_times_are_rejected_as_such() -> None:
         (item,) = items(family, line)
         assert isinstance(item, Reject)
         assert item.why is Why.BAD_TIME, (family, item)
+
+
+def test_hipath_information_element() -> None:
+    """Odd is incoming, even and 9 outgoing; +20 goes on after a transfer, +40 is DISA; no duration = not answered."""
+
+    def one(info: str, duration: str = "00:00:10") -> dict[str, Any]:
+        return leg(
+            "siemens-hipath3000", f"20.06.12|13:11:35|201|33388|00:02|{duration}|0123456789||{info}|77||||"
+        )
+
+    assert [one(info)["direction"] for info in ("0", "1", "2", "9", "21", "22", "41")] == [
+        *("incoming", "incoming", "outgoing", "outgoing", "incoming", "outgoing", "incoming"),
+    ]
+    assert one("21")["extra"]["transferred"] == "yes"
+    assert one("1", "") == one("1") | {"talk_s": 0, "answered": False}
+    assert one("2")["account_code"] == "77"
+    (item,) = items("siemens-hipath3000", "20.06.12|13:11:35|201|33388|00:02|00:00:07|0123456789||77|")
+    assert isinstance(item, Reject)
+
+
+def test_hipath_layouts_give_the_same() -> None:
+    bars = leg("siemens-hipath3000", "20.06.12|13:11:35|201|33388|00:02|00:00:07|0123456789||2|")
+    place = leg("siemens-hipath3000", "20.06.1213:11:35201 3338800:0200:00:070123456789" + " " * 27 + "2")
+    words = leg("siemens-hipath3000", "20.06.12 13:11:35 201 33388 00:02 00:00:07 0123456789 2")
+    assert bars == place == words
+
+
+@pytest.mark.parametrize(
+    ("origin", "target", "direction", "trunk"),
+    [
+        ("T010 016", "6101", "incoming", "T010 016"),
+        ("A010016", "DN6101", "incoming", "A010016"),
+        ("DN2343", "T010011", "outgoing", "T010011"),
+        ("2343", "2344", "internal", None),
+        ("T010016", "T011001", "tandem", "T011001"),
+    ],
+)
+def test_cs1000_direction_from_the_two_ids(
+    origin: str, target: str, direction: str, trunk: str | None
+) -> None:
+    fields = leg("nortel-cs1000", f"N 027 00 {origin} {target} 05/09 07:46 00:01:12 A 5551234")
+    assert (fields["direction"], fields.get("trunk")) == (direction, trunk)
+    assert fields["started_partial"] == "05-09T07:46"
+
+
+def test_samsung_transfers_take_the_direction_of_their_trunk() -> None:
+    rows = [
+        item
+        for item in items("samsung-officeserv", raw("samsung-officeserv/published"))
+        if isinstance(item, Leg)
+    ]
+    assert [row.direction for row in rows] == [
+        *("incoming", "incoming", "outgoing", "incoming", "outgoing", "outgoing", "outgoing"),
+    ]
+    assert "direction" not in leg("samsung-officeserv", "205 701 01/02 17:15:41 00:00:02 T 13054264100")
+
+
+def test_freeswitch_direction_needs_the_site() -> None:
+    line = raw("freeswitch/published").decode().splitlines()[0]
+    assert "direction" not in leg("freeswitch", line)
+    assert leg("freeswitch", line, internal_extensions="4 digits")["direction"] == "outgoing"
+    assert leg("freeswitch", line, trunk_contexts=["public"])["direction"] == "incoming"
+
+
+def test_3cx_field_order_is_the_owners() -> None:
+    fields = ["time-start", "duration", "from-no", "to-no", "from-type", "to-type", "to-dn"]
+    line = "2024/06/17 05:59:49,00:00:25,Ext.101,+4670,Extension,Line,10020"
+    got = leg("3cx", line, fields=fields)
+    assert (got["caller"], got["direction"], got["trunk"], got["talk_s"]) == ("101", "outgoing", "10020", 0)
+    assert got["answered"] is False

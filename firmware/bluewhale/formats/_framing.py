@@ -10,7 +10,7 @@ from typing import Any
 
 from bluewhale.formats._layout import Blocks, Lines
 
-PAD = b"\0"
+PAD = b"\0\f"
 
 
 # Position of the first byte, length, the bytes, offset of the first byte in the source. No bytes: an empty
@@ -54,13 +54,13 @@ class LineFramer:
         for line in data.splitlines(True):
             body = line.rstrip(b"\r\n")
             size = len(body)
-            if size and not body[0]:
+            if size and body[0] in PAD:
                 body = body.lstrip(PAD)
             start = position + size - len(body)
             if self.pending or self.dropping or size == len(line) or size > self.limit:
                 self._long_way(line, body, start, base + start, frames)
             else:
-                if body and not body[-1]:
+                if body and body[-1] in PAD:
                     body = body.rstrip(PAD)
                 frames.append((start, len(body), body, base + start))
             position += len(line)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from fnmatch import translate
 from typing import Any
 
+from bluewhale.formats._layout import Context
 from bluewhale.formats._options import OptionError
 
 
@@ -52,6 +53,24 @@ def date_shape(options: dict[str, Any], default: str, separator: str) -> str:
     ):
         raise OptionError(f"option date_order: {text!r} is none like mm/dd/yy, dd/mm/yy or yy/mm/dd")
     return separator.join(parts)
+
+
+def dated(date: str, context: Context) -> str:
+    """A date MM-DD with its year, where the option `year` gave the first one; it turns when the months run back.
+
+    The year and month reached are kept in the context's memory. A date with a year stays as it is.
+    """
+    first = context.options.get("year")
+    if first is None or len(date) == 10:
+        return date
+    memory, month = context.memory, int(date[:2])
+    year = memory.get("year", first)
+    if memory.get("month", month) - month > 6:
+        year += 1
+    elif month - memory.get("month", month) > 6:
+        return f"{year - 1:04d}-{date}"  # a straggler of the year before
+    memory["year"], memory["month"] = year, month
+    return f"{year:04d}-{date}"
 
 
 def time_field(options: dict[str, Any], default: str) -> str:

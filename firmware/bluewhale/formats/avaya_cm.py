@@ -50,7 +50,7 @@ from bluewhale.formats._layout import (
 )
 from bluewhale.formats._options import OptionError
 from bluewhale.formats._readers import joined, put_time
-from bluewhale.formats._site import date_shape, time_field
+from bluewhale.formats._site import date_shape, dated, time_field
 from bluewhale.model import Signal
 
 CODES = {letter: letter for letter in "0146789ABCEFGHIJKMT"}
@@ -207,11 +207,11 @@ OUTGOING, INCOMING = frozenset("78ABM"), frozenset("9GHIJK")
 def finish(row: Row, context: Context) -> Row | Signal | None:
     memory, site = context.memory, context.site
     if "_record" in row:
-        memory["date"] = _dated(row["_record"], context)
+        memory["date"] = dated(row["_record"], context)
         return None
     take, extra = row.pop, row.setdefault("extra", {})
     date = take("_date", None)
-    date = memory.get("date") if date is None else date if len(date) == 10 else _dated(date, context)
+    date = memory.get("date") if date is None else dated(date, context)
     put_time(row, site.time, joined(date, take("_time", None)))
     if "_start" in row:
         put_time(row, "started", joined(date, take("_start")))
@@ -284,18 +284,6 @@ def _sided(row: Row, letter: str, inward: str | None, outward: str | None, both:
     station = row.get("called") if direction == "incoming" else row.get("caller")
     if station and direction not in ("tandem", ""):
         row["extension"] = station
-
-
-def _dated(date: str, context: Context) -> str:
-    """A date MM-DD with the year, where the option `year` gave the first one; it turns when the months run back."""
-    memory, first = context.memory, context.options.get("year")
-    if first is None:
-        return date
-    year, month = memory.get("year", first), int(date[:2])
-    if memory.get("month", month) - month > 6:
-        year += 1
-    memory["year"], memory["month"] = year, month
-    return f"{year:04d}-{date}"
 
 
 FORMAT = Format(
