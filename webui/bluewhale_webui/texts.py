@@ -73,6 +73,7 @@ REJECT = {
     "too-long": N_("no end of record found"),
     "noise": N_("noise: check speed and framing of the line"),
     "undetected": N_("no format was recognised"),
+    "fault": N_("the box could not make a call of it"),
 }
 PAYER = {
     0: N_("nobody"),

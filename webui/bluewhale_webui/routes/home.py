@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from bluewhale.model import EVERYTHING
 from bluewhale.store import reads
 from bluewhale_webui import charts, formats, rights
 from bluewhale_webui.answers import Answer
@@ -86,7 +87,7 @@ def _todo(ctx: Context, calls: bool) -> list[tuple[bool, str, str]]:
     if not ctx.may(rights.ADMINISTRATORS):
         return []
     facts = ctx.web.facts.now()
-    feeds = ctx.web.health().feeds
+    feeds = ctx.web.health().feeds or reads.settings(ctx.web.box, EVERYTHING, "feed")
     steps = [
         (
             "main" in facts.sites,
