@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import socket
 import time
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def test_128_feeds_at_once(tmp_path: Path) -> None:
             return ANY
         return f"serial:{tty[name].device}" if name in tty else f"folder:{tmp_path / name}"
 
-    async def send(capture: Inside, name: str, peer: "fakepbx.socket.socket | None") -> None:
+    async def send(capture: Inside, name: str, peer: socket.socket | None) -> None:
         for piece in fakepbx.pieces(data[name], random.Random(name), 800):
             if peer is not None:
                 peer.sendall(piece)
@@ -78,7 +79,7 @@ def test_128_feeds_at_once(tmp_path: Path) -> None:
     opened_and_closed(tmp_path / "journal")
 
 
-async def _latency(capture: Inside, peer: "fakepbx.socket.socket") -> float:
+async def _latency(capture: Inside, peer: socket.socket) -> float:
     """From the wire until the record is durable."""
     before = capture.committer.ends.seq
     began = time.monotonic()

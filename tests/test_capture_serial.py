@@ -2,14 +2,17 @@
 
 import asyncio
 import errno
+import fcntl
 import os
 import random
 import shutil
 import subprocess
+import sys
 import termios
 from pathlib import Path
 
 import pytest
+import serial
 
 import fakepbx
 from bluewhale.capture import serial_line, urls
@@ -113,6 +116,26 @@ def test_framing_is_asked_of_the_driver(tmp_path: Path, monkeypatch: pytest.Monk
     assert asked[0] & termios.CSIZE == termios.CS7
     assert asked[0] & termios.PARENB and not asked[0] & termios.PARODD
     assert asked[0] & termios.CSTOPB
+
+
+def test_dtr_and_rts_are_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = fakepbx.Line(tmp_path / "tty")
+    raised = 0
+    really = fcntl.ioctl
+
+    def note(descriptor: int, request: int, argument: bytes = b"") -> object:
+        nonlocal raised
+        if request == termios.TIOCMBIS:
+            raised |= int.from_bytes(argument, sys.byteorder)
+            return 0  # a pseudo terminal has no such lines and refuses, which all other tests here live with
+        return really(descriptor, request, argument)
+
+    monkeypatch.setattr(serial.serialposix.fcntl, "ioctl", note)
+    spec = urls.parse(f"serial:{line.device}")
+    assert isinstance(spec, urls.Serial)
+    os.close(serial_line.open_line(spec))
+    line.close()
+    assert raised == termios.TIOCM_DTR | termios.TIOCM_RTS
 
 
 def test_a_device_that_vanishes_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import random
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,13 +30,13 @@ class Senders:
         self.sent: dict[str, bytearray] = {}
         self._threads: list[threading.Thread] = []
 
-    def add(self, name: str, send: "fakepbx.Callable[[bytes], object]", pause_s: float) -> None:
+    def add(self, name: str, send: Callable[[bytes], object], pause_s: float) -> None:
         self.sent[name] = bytearray()
         thread = threading.Thread(target=self._run, args=(name, send, pause_s))
         self._threads.append(thread)
         thread.start()
 
-    def _run(self, name: str, send: "fakepbx.Callable[[bytes], object]", pause_s: float) -> None:
+    def _run(self, name: str, send: Callable[[bytes], object], pause_s: float) -> None:
         dice = random.Random(name)
         number = 0
         while not self.stop.is_set():

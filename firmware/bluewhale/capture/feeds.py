@@ -31,7 +31,7 @@ def first_numbers(progress: Progress, keeper: Keeper) -> dict[str, int]:
     numbers = dict(progress.tally.numbers)
     for name in keeper.names(SOURCE) + [key.partition("\n")[0] for key in keeper.names(SERIAL)]:
         feed, _, number = name.rpartition("/")
-        if number.isdigit():
+        if number.isdecimal():
             numbers[feed] = max(numbers.get(feed, 0), int(number))
     return numbers
 

@@ -130,4 +130,4 @@ def remembered(closed: dict[str, Source], open_now: dict[str, Source]) -> dict[i
 
 def number_of(source: str) -> int:
     number = source.rpartition("/")[2]
-    return int(number) if number.isdigit() else 0
+    return int(number) if number.isdecimal() else 0

@@ -7,6 +7,8 @@ begins again as a new source.
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from bluewhale.capture import files
 from bluewhale.capture.aside import aside
@@ -23,6 +25,7 @@ IDLE_S = 86_400  # a file not written for a day is closed, if there is a newer o
 KEEP_OPEN_S = 600.0  # descriptors of files that grew are held that long,
 KEEP_OPEN = 16  # and so many of them, for files that are moved out of the folder
 TIDY_S = 60.0
+T = TypeVar("T")
 
 
 async def run(feed: Running, spec: Folder) -> None:
@@ -84,13 +87,17 @@ class Follower:
 
     async def _look(self) -> list[Seen]:
         began = time.monotonic()
-        task = asyncio.ensure_future(aside(files.look, self.spec.directory, self.spec.glob))
+        seen = await self._patiently(files.look, self.spec.directory, self.spec.glob)
+        self.look_s = time.monotonic() - began
+        return seen
+
+    async def _patiently(self, function: Callable[..., T], *arguments: object) -> T:
+        """The function's result, however long it takes; a folder that does not answer is shown as lost."""
+        task = asyncio.ensure_future(aside(function, *arguments))
         done, _ = await asyncio.wait({task}, timeout=PATIENCE_S)
         if not done:
             self.feed.enter(State.LOST, f"{self.spec.directory}: does not answer")
-        seen = await task
-        self.look_s = time.monotonic() - began
-        return seen
+        return await task
 
     async def _meet(self, seen: list[Seen], by_inode: dict[int, Seen]) -> None:
         """Files not met before; one that was put in the place of another and holds all of it goes on for it."""
@@ -99,7 +106,9 @@ class Follower:
             if entry.inode in self.files or not entry.wanted or not entry.size:
                 continue
             old = gone.get(entry.name)
-            if old is not None and await aside(files.replaces, self.spec.directory / entry.name, old):
+            if old is not None and await self._patiently(
+                files.replaces, self.spec.directory / entry.name, old
+            ):
                 del self.files[old.inode]
                 old.close()
                 old.inode, old.stamp, old.away = entry.inode, None, None
@@ -112,7 +121,7 @@ class Follower:
         path = self.spec.directory / file.name
         while True:
             await self.feed.room()
-            piece = await aside(files.read_more, file, path)
+            piece = await self._patiently(files.read_more, file, path)
             if piece.gone:
                 return
             if not piece.same:

@@ -92,9 +92,9 @@ class Line:
         self.feed.shared.keeper.drop(SERIAL, self.key)
 
     def _count_errors(self) -> None:
-        now = line_errors(self.descriptor)
-        more = {name: (now[name] - self._errors[name]) & 0xFFFFFFFF for name in now}
-        self._errors = now
+        before, now = self._errors, line_errors(self.descriptor)
+        more = {name: (now[name] - before[name]) & 0xFFFFFFFF for name in now.keys() & before.keys()}
+        self._errors = now or before
         if any(more.values()):
             self.feed.line_error({name: count for name, count in more.items() if count})
 
