@@ -105,6 +105,8 @@ def test_what_is_no_change_is_refused_and_named() -> None:
         ("feed", "a", {"url": "udp:514", "allow": ["10.0.0.0/8", "x"]}, "'x'"),
         ("feed", "a", {"url": "udp:514", "format": "abacus"}, "abacus"),
         ("feed", "a", {"url": "udp:514", "format": "avaya-ipoffice", "options": {"colour": 1}}, "colour"),
+        ("feed", "a", {"url": "udp:514", "options": {"zone": "Moon/Tranquility"}}, "Moon/Tranquility"),
+        ("feed", "a", {"url": "udp:514", "options": {"zone": 7}}, "zone"),
         ("feed", "a", None, "no feed a"),
         ("format", "a", {"format": "avaya-ipoffice"}, "no feed a"),
         ("user", "ann", {"role": "king", "scope": {}}, "king"),

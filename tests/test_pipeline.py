@@ -293,6 +293,36 @@ def test_a_feed_of_the_file_is_known_by_its_link() -> None:
     assert line.started_utc == 1789356660000000 - 60_000_000 * 31
 
 
+@pytest.mark.parametrize(
+    ("wrong", "evidence"),
+    [
+        ({"format": "abacus"}, "there is no format abacus"),
+        ({"format": "avaya-ipoffice", "options": {"colour": "blue"}}, "colour"),
+    ],
+)
+def test_a_faulty_feed_of_the_file_holds_its_bytes_and_says_why(
+    wrong: dict[str, object], evidence: str
+) -> None:
+    journal = Journal()
+    journal.link("open", "plant/1", declared={"url": "tcp-listen:9"} | wrong)
+    journal.chunk("plant/1", b"no such record\r\n")
+    kept = whole(journal.records)
+    assert kept.lines == []
+    assert evidence in str(kept.saved.feeds[1].evidence)
+    journal.link("open", "plant/1", declared={"url": "tcp-listen:9", "format": "avaya-ipoffice"})
+    journal.chunk("plant/1", smdr(1))
+    kept = whole(journal.records)
+    assert (len(kept.lines), len(kept.rejects)) == (1, 1)
+
+
+def test_a_zone_that_is_none_is_the_sites() -> None:
+    journal = Journal()
+    declared = {"url": "tcp-listen:9", "format": "avaya-ipoffice", "options": {"zone": "Moon/Tranquility"}}
+    journal.link("open", "plant/1", declared=declared)
+    journal.chunk("plant/1", smdr(1))
+    assert whole(journal.records).lines[0].started_utc == 1789380000000000  # 11:00 in London, in summer
+
+
 def test_segments_end_with_the_month_of_journal_time() -> None:
     journal = Journal(at_us=1_790_812_790_000_000)  # 2026-09-30 23:59:50
     set_up(journal)

@@ -208,6 +208,35 @@ def test_another_journal_is_not_mixed_in(tmp_path: Path) -> None:
     assert lines(config) == before
 
 
+@pytest.mark.parametrize("name", ["auto", "avaya-ipoffice"])
+def test_a_copied_box_goes_on_in_a_journal_of_its_own(tmp_path: Path, name: str) -> None:
+    """Half a line was read when the copy was made: it belongs to the old journal, new lines to the new one."""
+    journal = Journaled(tmp_path / "old")
+    journal.set_up(format=name)
+    journal.chunk("main/1", smdr(0) + smdr(1) + smdr(2)[:50])
+    config = journal.close()
+    run_to_the_end(config)
+    assert len(lines(config)) == (2 if name != "auto" else 0)
+    shutil.copytree(tmp_path / "old", tmp_path / "new")
+    (tmp_path / "new" / "box.json").unlink()
+    copy = Journaled(tmp_path / "new")
+    copy.owner("directory", "extensions", {"set": [{"extension": "203", "department": "Sales"}]})
+    copy.chunk("main/1", smdr(3) + smdr(4))
+    new = copy.close()
+    run_to_the_end(new)
+    found = lines(new)
+    assert [(line["seq"], line["extension"], line["department"]) for line in found] == [
+        (1, "200", 0), (2, "201", 0), (1, "203", 1), (2, "204", 0),
+    ]  # fmt: skip
+    assert len({line["journal"] for line in found}) == 2
+    assert balance(new, "department:%") == sum(line["charge_micros"] for line in found)
+    run_to_the_end(new)
+    assert lines(new) == found
+    assert rebuild.compare(
+        new, rebuild.make(new, reader.ends(new.journal_dir), lambda text: None), tables=True
+    ).same
+
+
 def test_owner_changes_are_answered_and_published(tmp_path: Path) -> None:
     journal = Journaled(tmp_path / "data")
     journal.set_up()

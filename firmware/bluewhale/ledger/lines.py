@@ -36,12 +36,12 @@ class Desk(NamedTuple):
 
 
 def desk(book: attribute.Book, feed: int, site_name: str, zone: object) -> Desk:
-    """`zone`: the feed's own, else the site's."""
+    """`zone`: the feed's own; the site's if it has none that is one."""
     site = book.sites.get(site_name) or book.sites["main"]
     plans, pricing = book.plans, book.pricing
     return Desk(
         feed,
-        zone if isinstance(zone, str) and zone else site.zone,
+        zone if isinstance(zone, str) and wall.is_zone(zone) else site.zone,
         site,
         book,
         plans.get(pricing.charge) if pricing.charge else None,
@@ -93,7 +93,8 @@ def line(desk: Desk, leg: Leg, received_us: int, seq: int) -> Line:
 def _number(desk: Desk, called: str | None, direction: str | None) -> tuple[str | None, str]:
     """The normalised number and the key to rate with; remembered, since numbers come again."""
     number = numbering.normalise(desk.site, called, direction)
-    known = (number, number or numbering.digits(called))
+    plain = called is not None and called.isascii() and called.isdigit()
+    known = (number, number or (called if called and plain else numbering.digits(called)))
     if len(desk.numbers) >= NUMBERS_KEPT:
         desk.numbers.clear()
     desk.numbers[(called, direction)] = known

@@ -12,6 +12,7 @@ import msgspec
 
 from bluewhale.formats import Decoder, OptionError, load_formats
 from bluewhale.ledger import attribute
+from bluewhale.ledger.correlate import wall
 from bluewhale.model import Change, DirectoryRow, Origin, Outcome, Record, Setting
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
@@ -171,6 +172,9 @@ def _feed(settings: Settings, book: attribute.Book, change: Change) -> str | Non
             ipaddress.ip_network(network, strict=False)
         except ValueError:
             return f"allow: {network!r} is no address or network"
+    zone = feed.options.get("zone")
+    if zone is not None and not (isinstance(zone, str) and wall.is_zone(zone)):
+        return f"options: zone: {zone!r} is no time zone"
     return _format_fits(feed.format, feed.options)
 
 

@@ -116,6 +116,16 @@ def tick(feed: Feed, sources: Sources) -> list[Found]:
     return _settle(feed, sources, patient=True) if feed.ticks >= PATIENT_TICKS else []
 
 
+def abandon(feed: Feed, sources: Sources) -> list[Found]:
+    """Nothing more comes of what is held, and it will not be read again."""
+    feed.unread_from = None
+    return [
+        _undetected(feed, sources, name, piece)
+        for name in _of(feed, sources)
+        for piece in list(sources[name].held)
+    ]
+
+
 def set_up(feed: Feed, sources: Sources, journal: str, setting: FeedSetting, at_us: int) -> list[Found]:
     """The feed's setting, or the owner's word about its format, changed.
 
@@ -125,9 +135,9 @@ def set_up(feed: Feed, sources: Sources, journal: str, setting: FeedSetting, at_
     feed.setting = setting
     owners = feed.confirmed if setting.format == AUTO else setting.format
     feed.format = owners or feed.format
-    if owners and feed.format is not None:
-        feed.stats.format, feed.stats.sure, feed.stats.evidence = owners, True, "set by the owner"
     if (feed.format, setting.options) == before:
+        if owners:
+            feed.stats.sure, feed.stats.evidence = True, "set by the owner"
         return []
     found = []
     for name in _of(feed, sources):
@@ -139,8 +149,10 @@ def set_up(feed: Feed, sources: Sources, journal: str, setting: FeedSetting, at_
         feed.dialect = {}
     if _decoder(feed, journal) is None:
         feed.format = None
-    else:
-        _read_again(feed, sources)
+        return found
+    if owners:
+        feed.stats.format, feed.stats.sure, feed.stats.evidence = owners, True, "set by the owner"
+    _read_again(feed, sources)
     return found
 
 
@@ -160,11 +172,15 @@ def restore(saved: SavedSource, feed: Feed, journal: str) -> Source:
 
 
 def _decoder(feed: Feed, journal: str) -> Decoder | None:
+    """A decoder for a source of the feed; None while its format is not known, or with options it has not."""
     if feed.format is None:
         return None
+    fmt = load_formats().get(feed.format)
+    if fmt is None:  # only a configuration file can say so: owners are refused
+        feed.stats.evidence = f"there is no format {feed.format}"
+        return None
     try:
-        options = feed.dialect | feed.setting.options
-        return Decoder(load_formats()[feed.format], options, journal=journal, stream=FEED)
+        return Decoder(fmt, feed.dialect | feed.setting.options, journal=journal, stream=FEED)
     except OptionError as error:  # options that do not suit what was detected: the page shows it
         feed.stats.evidence = f"{feed.format}: options: {error}"
         return None

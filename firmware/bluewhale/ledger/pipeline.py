@@ -84,9 +84,16 @@ def advance(state: State, records: list[Record]) -> Step:
                 if feed.held:
                     _touch(state, out, feed)
                     _take(state, out, feed, parse.tick(feed, state.sources))
+        elif kind is Kind.MARK and begins_journal(state.journal, record):
+            _close_all(state, out)
+            if out.stop:  # what is to be read again is the old journal's: the record comes once more after it
+                taken -= 1
+                _want(state)
+                break
+            _end_journal(state, out, record)
         state.watermark[record.stream] = record.position + record.size
-        if out.stop or (kind is Kind.MARK and begins_journal(state.journal, record)):
-            _stop(state, out, record)
+        if out.stop:
+            _want(state)
             break
     state.taken = taken
     return _finish(state, out, book)
@@ -164,13 +171,12 @@ def _touch(state: State, out: _Out, feed: Feed) -> None:
     out.touched.update(name for name, source in state.sources.items() if source.feed == feed.name)
 
 
-def _stop(state: State, out: _Out, record: Record) -> None:
+def _want(state: State) -> None:
+    """Notes which records are to be read again: those of feeds whose format is known now, up to here."""
     for name, feed in state.feeds.items():
         if feed.again_from is not None:
             state.wanted[name] = (feed.again_from, state.watermark.get(FEED, 0))
             feed.again_from = None
-    if begins_journal(state.journal, record):
-        _end_journal(state, out, record)
 
 
 class _Mark(msgspec.Struct):
@@ -179,8 +185,8 @@ class _Mark(msgspec.Struct):
 
 
 def begins_journal(journal: str, record: Record) -> bool:
-    """True for the record with which another journal goes on where `journal` stopped: a restored or copied
-    box. A batch must end with it, since a step's lines are of one journal."""
+    """True for the record with which another journal goes on where `journal` stopped: a restored or copied box.
+    A step ends with it, since its lines are of one journal."""
     return record.kind is Kind.MARK and _mark(record).journal not in ("", journal)
 
 
@@ -192,13 +198,21 @@ def _mark(record: Record) -> _Mark:
     return mark if mark.event == "start" else _Mark()
 
 
-def _end_journal(state: State, out: _Out, record: Record) -> None:
-    """No connection of the old box goes on in the new journal; lines count from 1 there."""
+def _close_all(state: State, out: _Out) -> None:
+    """No connection of the old box goes on in a new journal."""
     for name in sorted(state.sources):
         out.touched.add(name)
         feed = state.feeds[state.sources[name].feed]
         _take(state, out, feed, parse.close(feed, state.sources, name, state.now_us))
+
+
+def _end_journal(state: State, out: _Out, record: Record) -> None:
+    """Lines count from 1 in the new journal, and no later step gives any of the old one's."""
+    for feed in state.feeds.values():
+        _take(state, out, feed, parse.abandon(feed, state.sources))
+    state.sources.clear()
     state.journal, state.next_seq = _mark(record).journal, 1
+    out.stop = True
 
 
 def _empty_step(state: State) -> Step:

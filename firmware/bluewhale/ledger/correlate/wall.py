@@ -37,6 +37,16 @@ class Moment(NamedTuple):
     text: str
 
 
+@lru_cache(maxsize=1024)
+def is_zone(name: str) -> bool:
+    """Whether the tables know a zone of this name."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, LookupError, OSError):
+        return False
+    return True
+
+
 @lru_cache(maxsize=8192)
 def _minute(zone: str, text: str) -> tuple[int, int, int]:
     """UTC microseconds, day and flags of a wall-clock minute `YYYY-MM-DDThh:mm`. Raises BadTime."""
