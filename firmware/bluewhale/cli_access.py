@@ -2,6 +2,7 @@
 
 import argparse
 import secrets
+import socket
 import sys
 
 import msgspec
@@ -165,9 +166,16 @@ def _setup_code(args: argparse.Namespace) -> int:
     return OK
 
 
+def _runs(config: Config) -> bool:
+    """Whether capture answers: else nobody will say "applied" soon."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(config.capture_socket)) == 0
+
+
 def _submit(config: Config, kind: str, key: str, value: object) -> int:
     try:
-        outcome = owner.submit(config, owner.change(kind, key, value, who="console"), wait_s=WAIT_S)
+        wait_s = WAIT_S if _runs(config) else 0.0
+        outcome = owner.submit(config, owner.change(kind, key, value, who="console"), wait_s=wait_s)
     except (CaptureAway, Refused) as error:
         complain("bluewhale", str(error))
         return BROKEN

@@ -11,7 +11,7 @@ from bluewhale import owner
 from bluewhale.health import reads as health
 from bluewhale.journal.client import CaptureAway, Refused
 from bluewhale.model import Scope, parse_origin
-from bluewhale_webui import access, changes, csrf, render, rights, texts
+from bluewhale_webui import access, csrf, render, rights, texts
 from bluewhale_webui.answers import Answer, NotModified, Problem, see
 from bluewhale_webui.web import Web
 
@@ -198,7 +198,7 @@ class Context:
         assert self.who is not None
         made = owner.change(kind, key, value, who=self.who.name, why=why, expects=expects)
         try:
-            return changes.submit(self.web.config, made)
+            return owner.submit(self.web.config, made, source="web", lock=False)
         except CaptureAway as error:
             raise Problem(
                 503,
