@@ -1,8 +1,12 @@
 """TCP feeds: byte for byte into the journal, a source per connection, allow-list, limits, reconnection."""
 
+import array
 import asyncio
+import fcntl
 import random
 import socket
+import termios
+import threading
 from pathlib import Path
 
 import pytest
@@ -145,6 +149,42 @@ def test_a_reset_is_a_loss_and_its_bytes_are_kept(tmp_path: Path) -> None:
     asyncio.run(scenario())
     assert of_feed(tmp_path / "journal", "main") == b"last words"
     assert events(tmp_path / "journal", "main") == ["open", "lost"]
+
+
+def test_bytes_stay_in_the_kernel_until_they_are_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    async def scenario() -> None:
+        async with inside(tmp_path) as capture:
+            await capture.apply(Setting("main", ANY))
+            await capture.state("main", "listening")
+            really = capture.writer.sync
+
+            def slowly() -> object:
+                assert go_on.wait(20)
+                return really()
+
+            monkeypatch.setattr(capture.writer, "sync", slowly)
+            peer = fakepbx.dial(capture.port("main"))
+            peer.sendall(b"x" * 1000)
+            await capture.until(lambda: capture.status("main")["bytes"] == 1000, "the bytes are read")
+            listener = capture.feeds.running["main"].changed.__self__  # type: ignore[union-attr]
+            (connection,) = listener.tasks.values()
+            assert _waiting(connection.peer) == 1000
+            go_on.set()
+            await capture.until(lambda: _waiting(connection.peer) == 0, "they are taken out")
+            peer.close()
+
+    asyncio.run(scenario())
+    assert of_feed(tmp_path / "journal", "main") == b"x" * 1000
+
+
+def _waiting(peer: socket.socket) -> int:
+    count = array.array("i", [0])
+    fcntl.ioctl(peer, termios.FIONREAD, count)
+    return count[0]
 
 
 def test_urgent_bytes_stay_in_line(tmp_path: Path) -> None:

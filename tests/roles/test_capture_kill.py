@@ -1,6 +1,6 @@
 """Capture is killed (SIGKILL) at random moments while PBXs send: no byte is lost, none comes twice.
 
-CAPTURE_KILLS sets how often (the larger count and its result stand in docs/measured.md).
+CAPTURE_KILLS sets how often; `make long-tests` kills LONG_KILLS times (results stand in docs/measured.md).
 """
 
 import os
@@ -20,6 +20,7 @@ from waiting import until
 
 ANY = "tcp-listen:127.0.0.1:0"
 KILLS = int(os.environ.get("CAPTURE_KILLS", "6"))
+LONG_KILLS = 300
 
 
 class Senders:
@@ -63,6 +64,15 @@ def kill_often(capture: Role, kills: int, dice: random.Random) -> None:
 
 
 def test_kills_while_pbxs_send_over_tcp_serial_and_files(tmp_path: Path) -> None:
+    kills_while_pbxs_send(tmp_path, KILLS)
+
+
+@pytest.mark.long
+def test_many_kills_while_pbxs_send(tmp_path: Path) -> None:
+    kills_while_pbxs_send(tmp_path, LONG_KILLS)
+
+
+def kills_while_pbxs_send(tmp_path: Path, kills: int) -> None:
     (tmp_path / "in").mkdir()
     line = fakepbx.Line(tmp_path / "tty")
     server = fakepbx.Server()
@@ -82,7 +92,7 @@ def test_kills_while_pbxs_send_over_tcp_serial_and_files(tmp_path: Path) -> None
             senders.add(f"tcp{number}", peer.sendall, 0.01)
         senders.add("line", lambda data: line.send(data, 60), 0.02)
         senders.add("file", file.write, 0.02)
-        kill_often(capture, KILLS, random.Random(KILLS))
+        kill_often(capture, kills, random.Random(kills))
         senders.end()
         for peer in peers:
             peer.close()
@@ -176,7 +186,7 @@ def test_settings_that_changed_while_capture_was_dead(tmp_path: Path) -> None:
 
 def test_a_replay_of_many_lines_with_kills(tmp_path: Path) -> None:
     """One connection at full speed, as `bluewhale replay` does: the bytes in flight are large."""
-    data = fakepbx.lines(150_000)
+    data = fakepbx.lines(600_000)
     with role(tmp_path, [Feed("main", ANY)]) as capture:
         peer = fakepbx.dial(capture.port("main"))
         peer.settimeout(60)
