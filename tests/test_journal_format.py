@@ -1,5 +1,6 @@
 """Properties of the record layout: what is written is read back, and no damage hides a sound record."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from bluewhale.journal import compress as compress_module
 from bluewhale.journal import reader
+from bluewhale.journal import scan as scan_module
 from bluewhale.journal.format import (
     FILE_HEADER_BYTES,
     HEADER_BYTES,
@@ -15,7 +17,9 @@ from bluewhale.journal.format import (
     MAX_PAYLOAD,
     Damage,
     FileHeader,
+    encode,
     pack_file_header,
+    plausible,
     unpack_file_header,
 )
 from bluewhale.model import FEED, OWNER, Kind, Origin, Record, stream_of
@@ -85,6 +89,7 @@ def test_damage_hides_no_sound_record(
     wanted: list, segment_bytes: int, packed: bool, hits: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compress_module, "FRAME_BYTES", 300)
+    monkeypatch.setattr(scan_module, "SLICE", 150)  # headers and records lie across the slices that are read
     with scratch() as name:
         directory = Path(name)
         write_all(directory, wanted, segment_bytes)
@@ -222,6 +227,7 @@ def test_a_torn_tail_is_cut_and_nothing_else(
             if not junk or len(data) == keep:  # else the junk may complete what was cut: then it is whole
                 assert writer.opened.cut[stream] == torn
             assert writer.durable.of(stream) >= before.of(stream)
+            assert path.stat().st_size == FILE_HEADER_BYTES + writer.durable.of(stream)
             after = writer.append(kind, "after", b"the next one")
             writer.sync()
         finally:
@@ -300,3 +306,13 @@ def test_limits_are_kept(tmp_path: Path) -> None:
     writer.close()
     assert [len(r.payload) for r in sound(tmp_path)] == [len(largest), len(largest) + 1]
     assert sound(tmp_path)[0].size == HEADER_BYTES + 255 + len(largest)
+
+
+def test_most_false_headers_are_seen_without_reading_their_payload() -> None:
+    """A payload full of magics must not make a search through damage slow."""
+    dice = random.Random(3)
+    fields = (1, 1, 7, 1_790_000_000_000_000, 5_000_000, b"8 bytes.", b"feed/1", b"payload", 99)
+    assert plausible(encode(*fields)[:HEADER_BYTES], 99)
+    assert not plausible(encode(*fields)[:HEADER_BYTES], 98)
+    passed = sum(plausible(MAGIC + dice.randbytes(HEADER_BYTES - 4), 99) for _ in range(5000))
+    assert passed < 60  # 1 in 256

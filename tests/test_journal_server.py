@@ -306,6 +306,7 @@ def test_a_full_disk_is_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         with pytest.raises(client.Refused, match="no space"):
             await asyncio.to_thread(client.append, config, Kind.E1, "card0", b"x")
         await asyncio.to_thread(client.append, config, Kind.OWNER, "cli", b"passes")
+        await asyncio.to_thread(client.append, config, Kind.ALARM, "health", b"the disk is full")
         server.committer.writer._stuck = True  # not even the reserve was enough
         with pytest.raises(client.Refused, match="no space"):
             await asyncio.to_thread(client.append, config, Kind.OWNER, "cli", b"x")

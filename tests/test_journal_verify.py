@@ -101,6 +101,15 @@ def test_the_open_segment_is_held_to_the_published_hash(journal: Path) -> None:
     ]
 
 
+def test_a_sequence_that_goes_back_is_found(journal: Path) -> None:
+    """Nothing but our own fault can make one: the checksums and hashes fit."""
+    writer = open_small(journal, segment_bytes=700, clock=HandClock())
+    writer._seq = 3
+    writer.append(Kind.CHUNK, "feed/1", b"an old number")
+    writer.close()
+    assert any("sequence 4 follows" in text for text in findings(journal))
+
+
 def test_missing_files_are_named(journal: Path) -> None:
     names = sorted(path.name for path in (journal / FEED).glob("*.seg"))
     (journal / FEED / names[1]).unlink()
@@ -127,7 +136,7 @@ def test_a_manifest_without_a_line_breaks_the_chain(journal: Path) -> None:
 
 
 def test_a_torn_line_of_the_manifest_does_not_stop_the_writer(journal: Path) -> None:
-    """A power cut in mid-line: the next start and the next rotations go on; the verifier names the line."""
+    """A power cut in mid-line: the segment is still open for the next start, which cuts the line."""
     with (journal / FEED / manifest.NAME).open("ab") as handle:
         handle.write(b'{"start": 12')
     writer = open_small(journal, segment_bytes=700, clock=HandClock())
@@ -136,7 +145,7 @@ def test_a_torn_line_of_the_manifest_does_not_stop_the_writer(journal: Path) -> 
         writer.sync()
     writer.close()
     assert len(sound(journal)) == 40
-    assert [text for text in findings(journal) if "cannot be read" not in text] == []
+    assert findings(journal) == []
 
 
 def test_bytes_behind_a_closed_segment_are_named(journal: Path) -> None:

@@ -10,10 +10,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bluewhale.journal import durable, identity, manifest, reader
-from bluewhale.journal.compress import Compressor
+from bluewhale.journal.compress import LEVEL, Compressor, level_for
 from bluewhale.journal.format import FILE_HEADER_BYTES, NO_JOURNAL, Damage, Ends
 from bluewhale.journal.verify import verify
 from bluewhale.journal.writer import JournalFull, Writer, WriterBusy, free_bytes
@@ -293,6 +294,16 @@ def test_a_copy_opens_a_new_journal_that_follows(
         writer.close()
 
 
+def test_each_mark_of_a_copy_is_enough(tmp_path: Path) -> None:
+    """A copy may get the inode number of a deleted original: its birth time differs then; and the reverse."""
+    known = identity.make(tmp_path, BOX, NO_JOURNAL)
+    assert identity.is_genuine(tmp_path, known, BOX)
+    assert known.inode and known.born_us  # of the file system the tests run on
+    for other in ({"inode": known.inode + 1}, {"born_us": known.born_us + 1}):
+        assert not identity.is_genuine(tmp_path, msgspec.structs.replace(known, **other), BOX)
+    assert identity.is_genuine(tmp_path, msgspec.structs.replace(known, born_us=0), BOX)
+
+
 def test_a_copy_that_recorded_nothing_leaves_no_trace(tmp_path: Path) -> None:
     writer = open_small(tmp_path / "a")
     fill(writer, 1)
@@ -504,3 +515,11 @@ def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
     process.kill()
     process.communicate()
     Writer(tmp_path, box="b", reserve_bytes=0, owner_share_bytes=0).close()
+
+
+def test_compression_is_quick_while_segments_fill_fast() -> None:
+    def closed(seconds: float) -> manifest.Closed:
+        last_us = int(seconds * 1_000_000)
+        return manifest.Closed(0, 1, "", 1, 1, 1, 1, 0, last_us, "", "")
+
+    assert [level_for(closed(seconds)) for seconds in (3, 59, 60, 86400)] == [1, 1, LEVEL, LEVEL]

@@ -156,7 +156,6 @@ def _exactly(peer: socket.socket, size: int) -> bytes:
 
 def _write(config: Config, kind: Kind, source: str, payload: bytes) -> Origin:
     """Appends as the writer itself. Raises WriterBusy, JournalFull, OSError."""
-    config.journal_dir.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.closing(open_writer(config)) as writer:
         key = key_of(payload) if kind is Kind.OWNER else None
         if key is not None:

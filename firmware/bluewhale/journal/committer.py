@@ -58,6 +58,7 @@ class Committer:
         self._held: deque[Held] = deque()
         self._held_bytes = 0
         self._closing = False
+        self._stuck = False  # the last commit found no space
         self._pool = ThreadPoolExecutor(1, "journal-sync")
         self._compressor = Compressor(writer.directory, writer.release_reserve)
         self._closed_segments = writer.closed_segments
@@ -187,11 +188,14 @@ class Committer:
         try:
             await self._loop.run_in_executor(self._pool, self.writer.sync)
         except JournalFull as error:
-            log.warning("%s; trying again", error)
+            if not self._stuck:
+                log.error("%s; trying again until there is space", error)
+            self._stuck = True
             self._room.clear()
             await asyncio.sleep(min(self.look_s, 0.2))
             self._wake.set()
             return
+        self._stuck = False
         self._answer()
         self._look_at_room()
         if self.writer.closed_segments != self._closed_segments:

@@ -12,11 +12,14 @@ import zstandard
 from bluewhale.journal import manifest
 from bluewhale.journal.format import FILE_HEADER_BYTES, STREAMS
 from bluewhale.journal.identity import adopt, sync_directory
+from bluewhale.journal.manifest import Closed
 from bluewhale.journal.segments import COMPRESSED, PLAIN, Compressed, Named, Segment, pack_marker
 
 log = logging.getLogger("bluewhale")
-LEVEL = 3
-FRAME_BYTES = 256 << 10  # what is lost when a byte of a compressed segment is damaged
+LEVEL = 11
+HURRIED_LEVEL = 1  # while segments fill within HURRY_US: the processor is for the calls then
+HURRY_US = 60_000_000
+FRAME_BYTES = 512 << 10  # what is lost when a byte of a compressed segment is damaged
 NICE = 15
 
 
@@ -24,7 +27,12 @@ class Stopped(Exception):
     """Compression was given up because the process stops."""
 
 
-def compress(plain: Path, end: int, stop: Callable[[], bool] = lambda: False) -> Path:
+def level_for(line: Closed) -> int:
+    """Tight where a segment took its time, quick where they come fast."""
+    return LEVEL if line.last_us - line.first_us >= HURRY_US else HURRIED_LEVEL
+
+
+def compress(plain: Path, end: int, level: int = LEVEL, stop: Callable[[], bool] = lambda: False) -> Path:
     """Replaces a closed segment's file by its compressed form, checked and synced. `end`: its end position.
 
     Raises OSError (the plain file is kept), Stopped.
@@ -37,7 +45,7 @@ def compress(plain: Path, end: int, stop: Callable[[], bool] = lambda: False) ->
             size = FILE_HEADER_BYTES + end - named.start
             adopt(out.fileno(), plain.parent)
             os.fchmod(out.fileno(), 0o640)
-            _write_frames(segment, size, out.write, stop)
+            _write_frames(segment, size, level, out.write, stop)
             out.flush()
             os.fsync(out.fileno())
             _check(Named(named.start, part, True), segment, size, stop)
@@ -51,10 +59,10 @@ def compress(plain: Path, end: int, stop: Callable[[], bool] = lambda: False) ->
 
 
 def _write_frames(
-    segment: Segment, size: int, write: Callable[[bytes], object], stop: Callable[[], bool]
+    segment: Segment, size: int, level: int, write: Callable[[bytes], object], stop: Callable[[], bool]
 ) -> None:
     """The file's header is a frame of its own, so that damage there costs no record."""
-    compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True, write_content_size=True)
+    compressor = zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True)
     offset, step = 0, FILE_HEADER_BYTES
     while offset < size:
         if stop():
@@ -118,8 +126,8 @@ class Compressor:
             if not plain.exists():
                 continue
             try:
-                compress(plain, line.end, self._stop.is_set)
+                compress(plain, line.end, level_for(line), self._stop.is_set)
             except OSError as error:
                 if error.errno != errno.ENOSPC or not self._make_room():
                     raise
-                compress(plain, line.end, self._stop.is_set)
+                compress(plain, line.end, level_for(line), self._stop.is_set)

@@ -50,7 +50,7 @@ def box_id(data_dir: Path, now_us: int) -> str:
     """The box's id from box.json, which is made if there is none yet. Raises OSError, msgspec.DecodeError."""
     file = data_dir / "box.json"
     if not file.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
+        make_directory(data_dir)
         part = data_dir / f".box.{os.getpid()}.{secrets.token_hex(4)}"
         write_file(part, msgspec.json.encode(Box(secrets.token_hex(8), now_us)))
         try:
@@ -138,6 +138,20 @@ def adopt(descriptor: int, directory: Path) -> None:
     owner = directory.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def make_directory(directory: Path) -> None:
+    """A directory of the journal, readable to the box's group; its name is as durable as what will lie in it."""
+    if directory.is_dir():
+        return
+    make_directory(directory.parent)
+    directory.mkdir(mode=0o750, exist_ok=True)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        adopt(descriptor, directory.parent)
+    finally:
+        os.close(descriptor)
+    sync_directory(directory.parent)
 
 
 def sync_directory(directory: Path) -> None:

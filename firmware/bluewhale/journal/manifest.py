@@ -22,6 +22,7 @@ from bluewhale.journal.identity import adopt
 
 NAME = "manifest.jsonl"
 KEY_BYTES = 32
+LONGEST_LINE = 4096
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -88,6 +89,23 @@ def chain_at_end(closed: Closed | None) -> bytes:
     return bytes.fromhex(closed.hash) if closed else NO_HASH
 
 
+def mend(directory: Path, stream: str) -> None:
+    """Cuts a last line that a power cut tore: the segment it was for is still open. Raises OSError."""
+    try:
+        descriptor = os.open(directory / stream / NAME, os.O_RDWR)
+    except FileNotFoundError:
+        return
+    try:
+        size = os.fstat(descriptor).st_size
+        end = os.pread(descriptor, LONGEST_LINE, max(0, size - LONGEST_LINE))
+        torn = len(end) - (end.rfind(b"\n") + 1)
+        if torn:
+            os.ftruncate(descriptor, size - torn)
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def append(directory: Path, stream: str, closed: Closed) -> None:
     """Adds a line, synced; leaves the file as it was if that fails. Raises OSError."""
     descriptor = os.open(directory / stream / NAME, os.O_RDWR | os.O_CREAT, 0o640)
@@ -95,8 +113,6 @@ def append(directory: Path, stream: str, closed: Closed) -> None:
         adopt(descriptor, directory / stream)
         size = os.fstat(descriptor).st_size
         line = msgspec.json.encode(closed) + b"\n"
-        if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            line = b"\n" + line  # a line torn by a power cut stays a bad line of its own
         try:
             os.pwrite(descriptor, line, size)
             os.fdatasync(descriptor)

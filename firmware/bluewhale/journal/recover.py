@@ -40,6 +40,7 @@ class Found(msgspec.Struct):
 
 def recover(directory: Path, stream: str, published: Durable | None, journal: str) -> Found:
     """Brings a stream into a state to append to. `journal`: the one that will write. Raises OSError."""
+    manifest.mend(directory, stream)
     segments = listing(directory, stream)
     last = manifest.last(directory, stream)
     if not segments or (last is not None and last.start >= segments[-1].start):

@@ -45,6 +45,7 @@ def _run(read: Read, start: int, end: int, stream: str, seed: int) -> Iterator[R
     base, at = start, 0  # base: position of buffer[0]
     view = memoryview(buffer)
     unpack, crc32 = RECORD.unpack_from, zlib.crc32
+    longest = MAX_PAYLOAD[stream]
     while True:
         have = len(buffer) - at
         if have < HEADER_BYTES:
@@ -59,7 +60,7 @@ def _run(read: Read, start: int, end: int, stream: str, seed: int) -> Iterator[R
         magic, crc, length, kind, flags, source_size, _, seq, real_us, mono_us, boot = unpack(buffer, at)
         size = HEADER_BYTES + source_size + length
         position = base + at
-        if magic != MAGIC or position + size > end:
+        if magic != MAGIC or length > longest or position + size > end:
             return
         if have < size:
             buffer, base, at = buffer[at:] + read(base + len(buffer), max(SLICE, size - have)), position, 0

@@ -17,12 +17,13 @@ from bluewhale.journal import wire
 from bluewhale.journal.committer import Committer, JournalBroken
 from bluewhale.journal.format import MAX_PAYLOAD, MAX_SOURCE
 from bluewhale.journal.recent import key_of, recent, remember
-from bluewhale.journal.writer import JournalFull
+from bluewhale.journal.writer import PRIVILEGED, JournalFull
 from bluewhale.model import Kind, Origin, stream_of
 
 log = logging.getLogger("bluewhale")
 UCRED = struct.Struct("3i")
 MOST_PEERS = 256
+MOST_STRANGERS = 64  # of them, such as may write nothing: they cannot keep the others out
 BY_DEFAULT = (Kind.OWNER, Kind.ALARM, Kind.E1)  # what the server's own user may write
 NAMES = {kind.name.lower(): kind for kind in Kind}
 
@@ -69,7 +70,7 @@ class Server:
         self.committer = committer
         self.path = path
         self.rights = rights(writers or {})
-        self.peers: set[asyncio.Task[None]] = set()
+        self.peers: dict[asyncio.Task[None], bool] = {}  # True: may write something
         self._keys: dict[str, Origin] = recent(committer.writer.directory, committer.ends)
         self._under_way: dict[str, asyncio.Future[Origin]] = {}
         self._server: asyncio.Server | None = None
@@ -98,10 +99,13 @@ class Server:
     async def _peer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self.peers.add(task)
+        uid = _uid(writer)
+        may_write = any(uid in allowed for allowed in self.rights.values())
+        self.peers[task] = may_write
+        strangers = list(self.peers.values()).count(False)
         try:
-            if len(self.peers) <= MOST_PEERS:
-                await self._talk(reader, writer)
+            if len(self.peers) <= MOST_PEERS and (may_write or strangers <= MOST_STRANGERS):
+                await self._talk(reader, writer, uid, wire.MOST_BYTES if may_write else wire.FEW_BYTES)
         except (ConnectionError, asyncio.IncompleteReadError):
             log.debug("a peer on %s went away", self.path)
         except asyncio.CancelledError:
@@ -109,12 +113,12 @@ class Server:
         except JournalBroken as error:
             log.debug("a peer on %s is sent away: %s", self.path, error)
         finally:
-            self.peers.discard(task)
+            del self.peers[task]
             writer.close()
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        uid = _uid(writer)
-        limit = wire.MOST_BYTES if any(uid in allowed for allowed in self.rights.values()) else wire.FEW_BYTES
+    async def _talk(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, uid: int, limit: int
+    ) -> None:
         while True:
             (size,) = wire.LENGTH.unpack(await reader.readexactly(wire.LENGTH.size))
             if size > limit:
@@ -181,7 +185,7 @@ class Server:
             raise Refused(f"user {uid} may not write {kind.name.lower()} records")
         if len(source.encode()) > MAX_SOURCE or len(payload) > MAX_PAYLOAD[stream_of(kind)]:
             raise Refused(f"a record of {len(payload)} bytes is too long")
-        if kind is not Kind.OWNER and self.committer.full:
+        if kind not in PRIVILEGED and self.committer.full:
             raise Refused("no space for the journal on this disk")
         return kind, source, payload
 

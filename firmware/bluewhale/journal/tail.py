@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bluewhale.journal import manifest
 from bluewhale.journal.format import FILE_HEADER_BYTES, FileHeader, crc_start, encode, pack_file_header, seed
-from bluewhale.journal.identity import Identity, adopt, write_file
+from bluewhale.journal.identity import Identity, write_file
 from bluewhale.journal.recover import Found, closing_line
 from bluewhale.journal.segments import Named, file_name, open_segment
 
@@ -112,22 +112,10 @@ class Tail:
         """Into the manifest; the segment can be compressed from now on."""
         named = Named(self.start, self.directory / self.stream / file_name(self.start), False)
         last = manifest.last(self.directory, self.stream)
-        if last is None or last.start < self.start:
-            with open_segment(named) as segment:
-                line = closing_line(
-                    self.directory, self.stream, segment, self.end, self.records, self.chain, last
-                )
-            manifest.append(self.directory, self.stream, line)
+        with open_segment(named) as segment:
+            line = closing_line(
+                self.directory, self.stream, segment, self.end, self.records, self.chain, last
+            )
+        manifest.append(self.directory, self.stream, line)
         self.close()
         self.closed_segments += 1
-
-
-def make_directory(directory: Path) -> None:
-    """A directory of the journal, readable to the box's group."""
-    if not directory.is_dir():
-        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            adopt(descriptor, directory.parent)
-        finally:
-            os.close(descriptor)

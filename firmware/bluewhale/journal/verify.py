@@ -96,7 +96,7 @@ def _stream(directory: Path, stream: str, published: Durable | None) -> Iterator
         at, last_seq = (line.end if line else stop), passed.last_seq
     if at < end:
         yield Finding(stream, at, f"{end - at} bytes up to the published end are missing")
-    for line in closed.values():
+    for line in [line for line in closed.values() if line.start < end]:  # a later one was closed just now
         yield Finding(file, line.start, "the segment listed here is missing")
 
 

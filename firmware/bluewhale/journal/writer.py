@@ -25,7 +25,7 @@ from bluewhale.journal.durable import Durable
 from bluewhale.journal.format import MAX_PAYLOAD, MAX_SOURCE, NO_JOURNAL, STREAMS, SYNCED
 from bluewhale.journal.recover import Found, recover
 from bluewhale.journal.segments import listing, open_segment
-from bluewhale.journal.tail import Tail, make_directory
+from bluewhale.journal.tail import Tail
 from bluewhale.model import FEED, OWNER, Kind, Origin, stream_of
 
 log = logging.getLogger("bluewhale")
@@ -75,7 +75,7 @@ class Writer:
         self.owner_share_bytes = owner_share_bytes
         self.full = False
         for path in (directory, *(directory / stream for stream in STREAMS)):
-            make_directory(path)
+            identities.make_directory(path)
         self._lock = _take_lock(directory)
         try:
             self._open(box, segment_bytes, follows)
