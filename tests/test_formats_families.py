@@ -423,3 +423,13 @@ def test_3cx_field_order_is_the_owners() -> None:
     got = leg("3cx", line, fields=fields)
     assert (got["caller"], got["direction"], got["trunk"], got["talk_s"]) == ("101", "outgoing", "10020", 0)
     assert got["answered"] is False
+
+
+def test_cs1000_later_legs_take_the_direction_of_the_first() -> None:
+    first, last = "S 029 00 DN7447 T038000 04/04 15:02 8761344", "E 031 00 T038000 DN2221 04/04 15:07"
+    seen = items("nortel-cs1000", f"{first}\r\n{last}")
+    assert [item.direction for item in seen if isinstance(item, Leg)] == ["outgoing", "outgoing"]
+    alone = leg("nortel-cs1000", last)
+    assert "direction" not in alone
+    assert (alone["extension"], alone["trunk"], alone["ended_partial"]) == ("2221", "T038000", "04-04T15:07")
+    assert "direction" not in leg("nortel-cs1000", "S 029 00 T038000 04/04 15:02")

@@ -21,13 +21,15 @@ talk_s is the elapsed time of the release (holds are inside): from the answer fo
 seizure for outgoing ones, which count as answered, because no answer is reported. EXT CALL FWD STN names the
 station that set the forward and pays. The restriction password is an id, not the password.
 Real Time lines (`*MMDDYY HHMMSS LINE [STATION] NUMBER NAME TYPE EVENT`) are signals; with report = "real time"
-they make the calls, since then no blocks come. SL-1 reports are not read yet.
+they make the calls, since then no blocks come. With report = "SL-1" the lines are those of nortel-cs1000: S, X and
+E have no duration there.
 """
 
 import datetime
 import re
 from typing import Any
 
+from bluewhale.formats import nortel_cs1000
 from bluewhale.formats._layout import (
     Block,
     Blocks,
@@ -60,7 +62,13 @@ REAL_TIME = (
 )
 
 
+def _sl1(options: dict[str, Any]) -> bool:
+    return str(options.get("report", "")).lower().startswith("sl")
+
+
 def choose(options: dict[str, Any]) -> tuple[Layout, ...]:
+    if _sl1(options):
+        return nortel_cs1000.choose(options)
     shape = date_shape(options, "mm/dd/yy", "/")
     block = Block(
         (
@@ -118,7 +126,13 @@ RINGING = re.compile(r"(?:INCOMING CALL|NO ANSWER) RINGING +(\d+):(\d\d)")
 ENDS = ("CALL RELEASED", "TRANSFER")
 
 
+def prepare(options: dict[str, Any]) -> str:
+    return nortel_cs1000.prepare(options)
+
+
 def finish(row: Row, context: Context) -> Row | Signal | None:
+    if _sl1(context.options):
+        return nortel_cs1000.finish(row, context)
     if "_notice" in row:
         return Signal(format=context.name, what=row["_notice"].lower().replace(" ", "-"))
     stamp = joined(row.pop("_date"), row.pop("_time")) or ""
@@ -265,12 +279,16 @@ FORMAT = Format(
         last=r"\d\d:\d\d:\d\d +CALL RELEASED",
         single=r"\*\d{6} |.*(RECORD RESTART|REPORTS LOST)",
     ),
+    prepare=prepare,
     choose=choose,
     finish=finish,
     skip=(r"^\*\d{6} +\d{6} +\S+ +H ?[VBMF]\s*$",),
     options=(
         Option("date_order", "text", "mm/dd/yy (default), dd/mm/yy or yy/mm/dd"),
-        Option("report", "text", 'standard, clid, all (default), or "real time" where no blocks come'),
+        Option(
+            "report", "text", 'standard, clid, all (default), or "real time" where no blocks come, or "SL-1"'
+        ),
+        Option("year", "number", "SL-1: the year of the first record"),
     ),
     dialects=({}, {"date_order": "dd/mm/yy"}, {"report": "real time"}),
     join=Join(key=("trunk",), chain=(("ended_local", "started_local"),), window_s=120, done="continues"),

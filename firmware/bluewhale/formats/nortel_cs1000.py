@@ -18,7 +18,7 @@ Integrity:  fair: a type letter, sequence, customer, two ids, date, time, durati
     type
 
 N is a whole call; S, X and E its first, middle and last leg, on the same trunk. B was not answered, L is internal, Q, R and F
-are ACD legs. A (authorization code) and C (account code) come alone: they are remembered for their DN and put on its next leg.
+are ACD legs. The direction of X and E is that of the S on their trunk, absent where that was not seen. A (authorization code) and C (account code) come alone: they are remembered for their DN and put on its next leg.
 A line with & gives the calling number of the line above: a signal. I (restart), T (clock changed) and M are signals; D, G, H,
 P and Y are counted as no calls. `trunk` is route and member as printed.
 """
@@ -105,13 +105,16 @@ def finish(row: Row, context: Context) -> Row | Signal | None:
         if digits and len(codes) < MOST_CODES:
             codes[_number(origin)] = digits
         return None
-    put_time(row, context.site, moment)
+    # An E without a duration (SL-1 reports of a BCM) states when the call ended.
+    put_time(row, "ended" if letter == "E" and "talk_s" not in row else context.site, moment)
     row["continues"] = letter in "SX"
     if "talk_s" in row:
         row["answered"] = row["talk_s"] > 0 and letter != "B"
     elif letter == "B":
         row["answered"], row["talk_s"] = False, 0
     _ends(row, origin, target, digits)
+    if letter in "SXE":
+        _part(row, context)
     for code_letter, field in (("A", "auth_code"), ("C", "account_code")):
         value = context.memory.get(code_letter, {}).pop(row.get("extension"), None)
         if value:
@@ -153,6 +156,27 @@ def _ends(row: Row, origin: str, target: str, digits: str | None) -> None:
         row["called"] = digits
     elif target and not outward:
         row["called"] = target
+
+
+def _part(row: Row, context: Context) -> None:
+    """X and E print the trunk first whatever the direction: they take that of the S on their trunk, if it was seen."""
+    parts, letter, trunk = context.memory.setdefault("parts", {}), row["condition_code"], row.get("trunk")
+    if trunk is None:
+        return
+    trunk = f"{row['extra']['customer']} {trunk}"
+    if letter == "S":
+        if "direction" in row and len(parts) < MOST_CODES:
+            parts[trunk] = row["direction"]
+        return
+    known = parts.pop(trunk, None) if letter == "E" else parts.get(trunk)
+    if known == row.get("direction"):
+        return
+    row.pop("direction", None)
+    row.pop("called", None)
+    if known:
+        row["direction"] = known
+        if known == "outgoing" and "extension" in row:
+            row["caller"] = row["extension"]
 
 
 FORMAT = Format(
