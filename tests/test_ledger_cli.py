@@ -146,6 +146,9 @@ def test_a_plan_goes_in_and_comes_out(box: Config, tmp_path: Path) -> None:
     exported = tmp_path / "back.json"
     exported.write_text(bluewhale("plan", "export", "carrier", data=box.data).out)
     assert bluewhale("plan", "check", str(exported)).code == 0
+    table = tmp_path / "back.csv"
+    table.write_text(bluewhale("plan", "export", "carrier", "--csv", data=box.data).out, newline="")
+    assert bluewhale("plan", "check", str(table)).code == 0
     assert bluewhale("plan", "export", "nothing", data=box.data).code == 1
     file.write_text('name = "carrier"\ncurrency = "EUR"\n[[rate]]\nprefix = 5\n')
     assert bluewhale("plan", "import", str(file), data=box.data).code == 1

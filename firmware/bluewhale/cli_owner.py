@@ -14,7 +14,7 @@ from bluewhale.cli_common import BROKEN, OK, REJECTED, USAGE, box_options, compl
 from bluewhale.config import Config
 from bluewhale.journal import client
 from bluewhale.journal.writer import JournalFull
-from bluewhale.ledger import attribute, directory, plan
+from bluewhale.ledger import attribute, directory, plan, plan_csv
 from bluewhale.model import Setting
 from bluewhale.store.window import open_box
 
@@ -74,8 +74,9 @@ def _add_plan(group: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "--use", choices=("charge", "cost", "reference"), action="append", default=[],
         help="price calls by it from now on; may stand several times",
     )  # fmt: skip
-    exported = _act(group, "export", "a plan as JSON, which import takes back", _plan_export)
+    exported = _act(group, "export", "a plan as JSON or CSV, which import takes back", _plan_export)
     exported.add_argument("name")
+    exported.add_argument("--csv", action="store_true", help="as a table, one row a rate")
     _act(group, "list", "plans, and what they are used for", _plan_list)
 
 
@@ -226,6 +227,9 @@ def _plan_export(args: argparse.Namespace) -> int:
     if found is None:
         complain(args.name, "there is no such plan")
         return REJECTED
+    if args.csv:
+        sys.stdout.buffer.write(plan_csv.table_of(_value(found)["plan"]).encode())
+        return OK
     sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(_value(found)["plan"]), indent=2) + b"\n")
     return OK
 
