@@ -150,6 +150,34 @@ def test_every_code_has_a_word() -> None:
     assert set(texts.CHANGE) >= set(RULES)
 
 
+def luminance(colour: str) -> float:
+    """WCAG 2.2, relative luminance."""
+    digits = colour if len(colour) == 6 else "".join(digit * 2 for digit in colour)
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_the_colours_can_be_read(scheme: int) -> None:
+    css = (ROOT / "webui/bluewhale_webui/static/app.css").read_text(encoding="utf-8")
+    tokens = dict(re.findall(r"--([\w-]+):#([0-9a-f]{3,6})", re.findall(r":root\{([^}]*)\}", css)[scheme]))
+    for ground in ("bg", "surface", "tint"):
+        for text in ("ink", "muted", "accent", "ok", "warn", "bad"):
+            assert contrast(tokens[text], tokens[ground]) >= 4.5, f"{text} on {ground}"
+    for ground in ("bg", "surface"):
+        assert contrast(tokens["edge"], tokens[ground]) >= 3, f"edge on {ground}"
+        assert contrast(tokens["s0"], tokens[ground]) >= 3
+    assert contrast(tokens["on-accent"], tokens["accent"]) >= 4.5
+
+
 def test_the_style_sheet_stays_small_and_plain() -> None:
     css = (ROOT / "webui/bluewhale_webui/static/app.css").read_text(encoding="utf-8")
     assert len(css.encode()) < 12_000

@@ -166,6 +166,14 @@ PATTERNS = (
     N_('"%(text)s" is not a number of seconds'),
     N_("there is none"),
     N_("not UTF-8 text"),
+    N_("nobody is connected any more"),
+    N_("capture does not know it"),
+    N_("on %(address)s"),
+    N_("to %(address)s"),
+    N_("%(count)s files are followed"),
+    N_("does not answer"),
+    N_("playing"),
+    N_("played"),
     N_("neither UTF-8 nor GB18030 text"),
     N_("%(cells)s cells under %(headings)s headings"),
     N_("a plan needs a name"),
@@ -207,5 +215,5 @@ def alarm(what: str, params: dict[str, str], english: str, gettext: Gettext) -> 
     message = ALARM.get(what)
     if message is None:
         return english
-    filled = {"feed": "", "detail": "", "role": ""} | params
+    filled = {"feed": "", "role": ""} | params | {"detail": why(params.get("detail"), gettext)}
     return (gettext(message) % filled).rstrip(": ：")
