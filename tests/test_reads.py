@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bluewhale.config import Config
 from bluewhale.model import EVERYTHING, NOTHING, CatalogueRow, DirectoryRow, FeedStats, Line, Scope, Setting
-from bluewhale.store import numbers, reads, search, writer
+from bluewhale.store import filters, numbers, reads, search, writer
 from bluewhale.store.reads import Box
 from bluewhale.store.writer import Store
 from store_samples import JOURNAL, START_S, fold, line, lines, outcome, reject, step
@@ -154,7 +154,7 @@ def test_an_index_finds_what_a_scan_finds(box: Box, monkeypatch: pytest.MonkeyPa
     used = []
     plain = search._matches
 
-    def scan(db: sqlite3.Connection, wanted: search.Filter, by_index: bool, low: int, high: int) -> Any:
+    def scan(db: sqlite3.Connection, wanted: filters.Filter, by_index: bool, low: int, high: int) -> Any:
         used.append(by_index)
         return plain(db, wanted, False, low, high)
 
@@ -326,6 +326,8 @@ def test_the_normal_form_of_a_number_is_found(tmp_path: Path) -> None:
     for typed in ("+8675582661234", "8675582661234", "+86 755 8266 1234", "*2661234", "*1234"):
         assert {item["seq"] for item in reads.calls(box, EVERYTHING, number=typed).items} == {1, 2}, typed
     assert len(reads.calls(box, EVERYTHING, number="+86755*").items) == 3
+    store.commit(step([line(4, direction="outgoing", called="912315", called_e164="12315")]))
+    assert [item["seq"] for item in reads.calls(box, EVERYTHING, number="12315").items] == [4]
     store.close()
 
 
@@ -384,6 +386,9 @@ def test_a_call_of_two_matching_lines_is_listed_once(tmp_path: Path, wanted: dic
     store.close()
 
 
+LONGEST = 0  # this line of `blocks` dialled the longest number that is stored as an integer
+
+
 @pytest.fixture(scope="module")
 def blocks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Box, list[Line]]]:
     """One open segment of several blocks, its times out of order, with numbers of all kinds."""
@@ -403,6 +408,7 @@ def blocks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Box, list
             None if one.seq % 97 == 0 else (one.started_utc or 0) + draw.randrange(-40_000, 40_000) * 10**6
         )
         one.started_local = one.day = None
+    made[LONGEST].called, made[LONGEST].caller = "3" * 17, "+" + "4" * 17
     for at in range(0, 9500, 500):
         store.commit(step(made[at : at + 500]))
     while store._open is not None and store._open.index_one():
@@ -425,6 +431,16 @@ def test_a_time_is_found_over_blocks(
     assert len(want) > 20
 
 
+def test_a_time_is_found_to_the_microsecond(blocks: tuple[Box, list[Line]]) -> None:
+    """The latest and the earliest of each block, which are the bounds the search goes by."""
+    box, made = blocks
+    for first in range(0, 9500, 4096):
+        times = [one.started_utc for one in made[first : first + 4096] if one.started_utc is not None]
+        for at in (max(times), min(times)):
+            seqs = found(box, limit=1000, since_us=at, until_us=at + 1)
+            assert seqs == [one.seq for one in reversed(made) if one.started_utc == at] != []
+
+
 def test_each_call_of_a_block_is_found_by_its_name(blocks: tuple[Box, list[Line]]) -> None:
     box, made = blocks
     for seq in (1, 4094, 4095, 4096, 4097, 8191, 8192, 9500):
@@ -433,6 +449,8 @@ def test_each_call_of_a_block_is_found_by_its_name(blocks: tuple[Box, list[Line]
 
 
 @settings(max_examples=120, deadline=None)
+@example(LONGEST, 0, 5, "{}*", False)
+@example(LONGEST, 0, 18, "{}", False)
 @given(
     st.integers(0, 9499),
     st.integers(0, 12),
@@ -452,12 +470,18 @@ def test_drivers_miss_nothing(
         return
     condition, values = numbers.condition(pattern)
     with box.segment(box.spans()[0]) as db:
-        scan = db.execute(f"SELECT l.seq {search._FROM} WHERE {condition}", values).fetchall()
+        scan = db.execute(f"SELECT l.seq FROM line l {search._NAMES} WHERE {condition}", values).fetchall()
         proposed = {seq for select, given_ in selects for (seq,) in db.execute(select, given_)}
     assert {seq for (seq,) in scan} <= proposed
     plain = {"exact": lambda n: n == pattern.text, "prefix": lambda n: n.startswith(pattern.text),
              "suffix": lambda n: n.endswith(pattern.text), "inside": lambda n: pattern.text in n}[pattern.how]  # fmt: skip
-    want = {one.seq for one in made for n in (one.caller, one.called, one.called_e164) if n and plain(n)}
+    e164_too = pattern.how in ("exact", "suffix") or pattern.text[0] == "+"
+    want = {
+        one.seq
+        for one in made
+        for n in (one.caller, one.called, one.called_e164 if e164_too else None)
+        if n and plain(n)
+    }
     if pattern.how == "exact":
         want |= {one.seq for one in made if one.called_e164 == "+" + pattern.text}
     assert {seq for (seq,) in scan} == want

@@ -329,13 +329,52 @@ def test_lines_that_come_out_differently_after_a_crash_are_replaced(config: Conf
     assert made(config, 1700) == want
 
 
+OTHER = "f" * 16  # the journal of a restored box
+
+
+def folded(config: Config, saves: tuple[int, ...], until_: int = 300) -> None:
+    """Lines 1 to 100 of JOURNAL, then 1 to 200 of OTHER, as they come again after a crash: from the watermark on."""
+    store = Store(config, 70)
+    saved = store.load()
+    at = saved.next_seq - 1 + (100 if saved.journal == OTHER else 0)
+    while at < until_:
+        part = fold(at + 1, 20) if at < 100 else fold(at - 99, 20)
+        part.journal = JOURNAL if at < 100 else OTHER
+        part.outcomes = part.settings = []
+        store.commit(part)
+        at += 20
+        if at in saves:
+            store.flush()
+    store._sealer.close(20)
+    if until_ == 300:
+        store.close()
+
+
 def test_another_journal_begins_a_segment(config: Config) -> None:
-    made(config, 100)
-    store = Store(config)
-    store.commit(step(lines(1, 50), journal="f" * 16))
-    store.close()
-    spans = recovery.survey(config.calls_dir)
-    assert [(span.journal, span.first_seq, span.last_seq) for span in spans] == [
-        (JOURNAL, 1, 100),
-        ("f" * 16, 1, 50),
+    folded(config, ())
+    spans = [(span.journal, span.first_seq, span.last_seq) for span in recovery.survey(config.calls_dir)]
+    assert spans == [
+        (JOURNAL, 1, 70),
+        (JOURNAL, 71, 100),
+        (OTHER, 1, 70),
+        (OTHER, 71, 140),
+        (OTHER, 141, 200),
     ]
+
+
+@pytest.mark.parametrize("saves", [(), (40,), (100,), (140,)])
+@pytest.mark.parametrize("killed_at", [60, 100, 120, 280])
+def test_a_crash_around_another_journal(tmp_path: Path, saves: tuple[int, ...], killed_at: int) -> None:
+    folded(Config(data=str(tmp_path / "want")), ())
+    config = Config(data=str(tmp_path / "data"))
+    folded(config, saves, killed_at)
+    folded(config, ())
+    assert list(dump(config)) == list(dump(Config(data=str(tmp_path / "want"))))
+
+
+def test_idle_does_not_ask_to_be_called_again_at_once(config: Config) -> None:
+    """Else the ledger would spin until the next save."""
+    store = Store(config)
+    store.commit(step(lines(1, 10)))
+    assert not store.idle()
+    store.close()

@@ -5,7 +5,8 @@ from typing import Any
 
 from bluewhale.model import FEED, Origin, Scope
 from bluewhale.store import schema
-from bluewhale.store.search import Hit, scope_conditions
+from bluewhale.store.filters import scope_conditions
+from bluewhale.store.search import Hit
 from bluewhale.store.window import Box, Names, Span
 
 Item = dict[str, Any]
@@ -61,7 +62,7 @@ def lines_of_call(box: Box, scope: Scope, journal: str, position: int) -> list[t
     """All lines of a call that the scope may see, in order of seq."""
     found: list[tuple[Span, Item]] = []
     for span in box.spans():
-        if span.journal != journal:
+        if span.journal != journal or not _near(span, position):
             continue
         with box.segment(span) as db:
             seqs = [seq for seq, _ in seqs_of_calls(db, span, [position])]
@@ -118,6 +119,15 @@ def _join(
                 have = calls[span.journal, line["call_position"]]
                 if all(other["seq"] != line["seq"] for other in have):
                     have.append(line)
+
+
+def _near(span: Span, position: int) -> bool:
+    """Whether lines of the call that began at this position can be here."""
+    if span.low_position is None or span.high_position is None:
+        return True
+    if span.low_position <= position <= span.high_position:
+        return True
+    return span.low_joined is not None and span.low_joined <= position <= (span.high_joined or 0)
 
 
 def call_of(journal: str, lines: list[Item], names: Names) -> Item:

@@ -9,23 +9,27 @@ import re
 
 import msgspec
 
-from bluewhale.store import schema
 from bluewhale.store.pack import number_code
 
 _WRITTEN = re.compile(r"[\s().\-/]")
 _DIALLED = re.compile(r"\+?[0-9*#A-Da-d]+")
-CALLER, CALLED = schema.LINE["caller"], schema.LINE["called"]
-E164 = f"(coalesce(x.e164_head, '') || substr({CALLED}, x.e164_strip + 1))"
-FIELDS = (f"({CALLER})", f"({CALLED})", E164)
 
-# How a field is tested, and with how many values: its length and the text, or the text.
+Sql = tuple[str, list[object]]
+
+# The letters of a stored number; NULL where it is the extension (code 0), which is tested by party instead.
+_LETTERS = (
+    "CASE typeof(l.{0}) WHEN 'integer' THEN CASE WHEN l.{0} > 1 THEN"
+    " CASE substr(l.{0}, 1, 1) WHEN '2' THEN '+' || substr(l.{0}, 2) ELSE substr(l.{0}, 2) END END ELSE l.{0} END"
+)
+CALLER, CALLED = _LETTERS.format("caller"), _LETTERS.format("called")
+E164 = f"(coalesce(x.e164_head, '') || substr({CALLED}, x.e164_strip + 1))"
+# How a text is tested, with how many values: its length and the text, or the text alone.
 _TESTS = {
+    "exact": ("{} = ?", 1),
     "prefix": ("substr({}, 1, ?) = ?", 2),
     "suffix": ("substr({}, -?) = ?", 2),
     "inside": ("instr({}, ?) > 0", 1),
 }
-
-Sql = tuple[str, list[object]]
 
 
 class Pattern(msgspec.Struct, frozen=True):
@@ -57,18 +61,36 @@ def parse(typed: str) -> Pattern | None:
 
 
 def condition(pattern: Pattern) -> Sql:
-    """The condition on line `l`, its party `p` and context `x` that is true of every hit and of nothing else."""
-    text = pattern.text
-    if pattern.how == "exact":
-        tests = [f"({field}) = ?" for field in (CALLER, CALLED, E164)]
-        values: list[object] = [text] * 3
-        if text.isdigit():
-            tests.append(f"({E164}) = ?")
-            values.append("+" + text)
-        return f"({' OR '.join(tests)})", values
-    test, given = _TESTS[pattern.how]
-    values = [len(text), text] if given == 2 else [text]
-    return f"({' OR '.join(test.format(field) for field in FIELDS)})", values * len(FIELDS)
+    """The condition on a line `l` and its context `x` that is true of every hit and of nothing else.
+
+    The normal form (+86755..) is looked at where the text is one: it begins with +, or is a whole number or an end.
+    """
+    how, text = pattern.how, pattern.text
+    test, count = _TESTS[how]
+    values: list[object] = [text] if count == 1 else [len(text), text]
+    tests = [test.format(f"({CALLER})"), test.format(f"({CALLED})")]
+    given = values * 2
+    if how == "inside" and text[0] != "+":  # the codes first: quick, and they miss nothing
+        tests = [f"((instr(l.caller, ?) > 0 OR instr(l.called, ?) > 0) AND ({' OR '.join(tests)}))"]
+        given = [text, text, *given]
+    if names(pattern):
+        tests.append(test.format(E164))
+        given += values
+        if how == "exact" and text[0] != "+":
+            tests.append(test.format(E164))
+            given.append("+" + text)
+    tests.append(f"((l.caller = 0 OR l.called = 0) AND l.party IN ({_parties(how)}))")
+    return f"({' OR '.join(tests)})", given + values
+
+
+def names(pattern: Pattern) -> bool:
+    """Whether the condition needs the line's context."""
+    return pattern.text[0] == "+" or pattern.how in ("exact", "suffix")
+
+
+def _parties(how: str) -> str:
+    """The parties whose extension fits."""
+    return f"SELECT p.id FROM party p WHERE {_TESTS[how][0].format('p.extension')}"
 
 
 def drivers(pattern: Pattern) -> list[Sql] | None:
@@ -81,13 +103,11 @@ def drivers(pattern: Pattern) -> list[Sql] | None:
     if pattern.how == "exact":
         number = text.lstrip("+")
         tails = _tails(number) if number.isascii() and number.isdigit() and len(number) >= 4 else []
-        return [*tails, *_both("l.{0} = ?", [number_code(text)]), *_extension("p.extension = ?", [text])]
+        return [*tails, *_both("l.{0} = ?", [number_code(text)]), *_extension(pattern)]
     if pattern.how == "suffix" and digits and len(text) >= 4:
-        own = _extension("substr(p.extension, -?) = ?", [len(text), text])
-        return [*_tails(text), *_both("l.{0} >= ''", []), *own]
+        return [*_tails(text), *_both("l.{0} >= ''", []), *_extension(pattern)]
     if pattern.how == "prefix" and digits and 3 <= len(text) < 18:
-        own = _extension("substr(p.extension, 1, ?) = ?", [len(text), text])
-        return [*_ranges(text), *_both("l.{0} >= ''", []), *own]
+        return [*_ranges(text), *_both("l.{0} >= ''", []), *_extension(pattern)]
     return None
 
 
@@ -115,7 +135,10 @@ def _ranges(digits: str) -> list[Sql]:
     return selects
 
 
-def _extension(test: str, values: list[object]) -> list[Sql]:
-    """Lines whose caller or called is the extension itself (code 0)."""
-    parties = f"SELECT p.id FROM party p WHERE {test}"
-    return [(f"SELECT l.seq FROM line l INDEXED BY line_party WHERE l.party IN ({parties})", values)]
+def _extension(pattern: Pattern) -> list[Sql]:
+    """Lines of the parties whose extension fits: their caller or called may be the extension itself (code 0)."""
+    values: list[object] = (
+        [pattern.text] if _TESTS[pattern.how][1] == 1 else [len(pattern.text), pattern.text]
+    )
+    select = f"SELECT l.seq FROM line l INDEXED BY line_party WHERE l.party IN ({_parties(pattern.how)})"
+    return [(select, values)]

@@ -5,12 +5,12 @@ Times are microseconds UTC, money millionths of its currency, with `decimals` to
 """
 
 import time
-from typing import Any
 
 import msgspec
 
 from bluewhale.model import FEED, Scope, parse_origin
-from bluewhale.store import gather, numbers, schema, search
+from bluewhale.store import filters, gather, schema, search
+from bluewhale.store.filters import Asked, Filter
 from bluewhale.store.gather import Item
 from bluewhale.store.records import (
     Rows,
@@ -26,7 +26,7 @@ from bluewhale.store.records import (
     settings,
     watermark,
 )
-from bluewhale.store.search import Filter, Place
+from bluewhale.store.search import Place
 from bluewhale.store.sums import Summary, summary, totals
 from bluewhale.store.window import Box, open_box
 
@@ -89,15 +89,11 @@ def calls(
     `number` is written as numbers.py says; `since_us` (inclusive) and `until_us` (exclusive) are of the start; `text`
     is looked for in numbers, trunks, codes and destinations. Raises ValueError for a `before` that is none.
     """
-    equal = {
-        "p.extension": extension,
-        "p.department": 0 if unassigned else department,
-        "p.site": site,
-        "x.direction": direction,
-        "x.feed": feed,
-        "x.answered": None if answered is None else int(answered),
-    }
-    wanted = _filter(scope, equal, number, text, since_us, until_us, unpriced)
+    asked = Asked(
+        number, extension, since_us, until_us, direction, 0 if unassigned else department, site, feed, answered,
+        unpriced, text,
+    )  # fmt: skip
+    wanted = filters.make(scope, asked)
     place = search.parse_place(before) if before else None
     found: list[search.Hit] = []
     for hit in search.hits(box, wanted, place, time.monotonic() + deadline_s):
@@ -130,43 +126,6 @@ def call(box: Box, scope: Scope, call_id: str) -> Item | None:
     return gather.call_of(origin.journal, lines, names) | {
         "lines": [gather.call_of(origin.journal, [line], names) for line in lines]
     }
-
-
-def _filter(
-    scope: Scope,
-    equal: dict[str, Any],
-    number: str | None,
-    text: str | None,
-    since_us: int | None,
-    until_us: int | None,
-    unpriced: bool,
-) -> Filter:
-    conditions, values = search.scope_conditions(scope)
-    drivers: list[numbers.Sql] | None = None
-    for column, value in equal.items():
-        if value is not None:
-            conditions.append(f"{column} = ?")
-            values.append(value)
-    for column in ("p.department", "p.extension"):
-        if equal[column] is not None:
-            drivers = [search.of_parties(f"{column} = ?", [equal[column]])]
-    for test, bound in ((f"{schema.STARTED} >= ?", since_us), (f"{schema.STARTED} < ?", until_us)):
-        if bound is not None:
-            conditions.append(test)
-            values.append(bound)
-    if unpriced:
-        conditions.append("x.unpriced IS NOT NULL")
-    pattern = numbers.parse(number) if number else None
-    if pattern is not None:
-        test, given = numbers.condition(pattern)
-        conditions.append(test)
-        values += given
-        drivers = numbers.drivers(pattern) or drivers
-    if text and text.strip():
-        test, given = search.holds(text.strip())
-        conditions.append(test)
-        values += given
-    return Filter(tuple(conditions), tuple(values), tuple(drivers) if drivers else None, since_us, until_us)
 
 
 def _stands_earlier(box: Box, scope: Scope, wanted: Filter, hit: search.Hit) -> bool:

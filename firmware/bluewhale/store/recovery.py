@@ -108,13 +108,16 @@ def stored(directory: Path, journal: str, first: int, last: int) -> dict[int, Li
 
 
 def cut(directory: Path, journal: str, seq: int) -> None:
-    """Takes the lines from `seq` on out of the segments: another version of the code makes them differently."""
+    """Takes the lines from `seq` on, and all after them, out of the segments: the code makes them differently now."""
+    after = False
     for span in survey(directory):
-        if span.journal != journal or span.last_seq < seq:
+        if not after and (span.journal != journal or span.last_seq < seq):
             continue
-        if span.first_seq >= seq:
+        if after or span.first_seq >= seq:
+            after = True
             forget(span.file)
             continue
+        after = True
         file = span.file
         if span.sealed:
             file = file.with_name(segments.open_name(span.number))

@@ -11,33 +11,18 @@ from typing import Any
 
 import msgspec
 
-from bluewhale.model import Scope
-from bluewhale.store import numbers, schema
+from bluewhale.store import schema
+from bluewhale.store.filters import Filter
 from bluewhale.store.window import Box, Interrupted, Span
 
 _FIRST_SLICE = 20_000
 _LAST_SLICE = 320_000
 _FAST_S = 0.02
-_WORD = "(SELECT word FROM word WHERE id = l.{})"
 _BATCH = 500
 _EVER = 1 << 62
 _HARD_S = 2.0  # a single query may run so long over the time box before it is stopped
 
 Hit = tuple[Span, int, int | None]  # segment, seq, call_position where it is not the first line
-
-
-class Filter(msgspec.Struct, frozen=True):
-    """Conditions on a line `l`, its party `p` and context `x`; what an index can find; the span of time."""
-
-    conditions: tuple[str, ...]
-    values: tuple[Any, ...]
-    drivers: tuple[numbers.Sql, ...] | None
-    since_us: int | None
-    until_us: int | None
-
-    @property
-    def where(self) -> str:
-        return " AND ".join(self.conditions) or "1"
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -59,47 +44,13 @@ def parse_place(text: str) -> Place:
     return Place(int(number), int(seq))
 
 
-def scope_conditions(scope: Scope, party: str = "p") -> tuple[list[str], list[Any]]:
-    """What a reader may see, as conditions on columns enterprise, site and department."""
-    conditions, values = [], []
-    for column, allowed in (
-        ("enterprise", scope.enterprises),
-        ("site", scope.sites),
-        ("department", scope.departments),
-    ):
-        if allowed is not None:
-            name = f"{party}.{column}" if party else column
-            conditions.append(f"{name} IN ({','.join('?' * len(allowed))})")
-            values += sorted(allowed)
-    return conditions, values
-
-
-def of_parties(test: str, values: list[object]) -> numbers.Sql:
-    """A select of `seq` by who the line belongs to."""
-    parties = f"SELECT p.id FROM party p WHERE {test}"
-    return f"SELECT l.seq FROM line l INDEXED BY line_party WHERE l.party IN ({parties})", values
-
-
-def holds(text: str) -> numbers.Sql:
-    """The condition that any text of a line holds `text`, letter for letter."""
-    fields = (
-        *numbers.FIELDS,
-        "p.extension",
-        "l.correlation",
-        "l.more",
-        _WORD.format("trunk"),
-        _WORD.format("destination"),
-    )
-    return f"({' OR '.join(f'instr({field}, ?) > 0' for field in fields)})", [text] * len(fields)
-
-
 def hits(box: Box, wanted: Filter, before: Place | None, stop_s: float) -> Iterator[Hit | Place]:
     """Lines that match, newest first, and in between the place down to which all has been searched: END at last.
 
     Stops early, after a Place, when `stop_s` (monotonic) has passed; the first slice is always searched, so that
     every request gets on.
     """
-    first = True
+    first = not wanted.direct  # the newest lines are scanned, because they often fill the page already
     for span in reversed(box.spans()):
         high = span.last_seq
         if before is not None:
@@ -136,9 +87,13 @@ def _runs(box: Box, span: Span, wanted: Filter, high: int) -> list[tuple[int, in
     """The runs of seqs, newest first, that may hold lines of the wanted time: blocks say what they span."""
     since, until = wanted.since_us, wanted.until_us
     low = span.first_seq
-    if high < low or (since is None and until is None):
-        return [(low, high)] if high >= low else []
+    if high < low:
+        return []
     with box.segment(span) as db:
+        if not _possible(db, wanted):
+            return []
+        if since is None and until is None:
+            return [(low, high)]
         blocked = db.execute("SELECT max(id) FROM block").fetchone()[0]
         ids = db.execute(
             "SELECT id FROM block WHERE high_started >= ? AND low_started < ? ORDER BY id DESC",
@@ -155,32 +110,52 @@ def _runs(box: Box, span: Span, wanted: Filter, high: int) -> list[tuple[int, in
     return [(max(start, low), min(end, high)) for start, end in runs if max(start, low) <= min(end, high)]
 
 
-_FROM = (
-    "FROM line l NOT INDEXED CROSS JOIN party p ON p.id = l.party CROSS JOIN context x ON x.id = l.context"
-    " LEFT JOIN joined j ON j.seq = l.seq"
-)
+_NAMES = " CROSS JOIN context x ON x.id = l.context"
 
 
 def _matches(
     db: sqlite3.Connection, wanted: Filter, by_index: bool, low: int, high: int
 ) -> list[tuple[int, int | None]]:
     """(seq, call_position of lines that are not the first of their call) of at most _BATCH hits."""
-    values: list[Any] = []
     bounds = "l.seq BETWEEN ? AND ?"
-    source = bounds
+    values: list[Any] = []
     if by_index and wanted.drivers is not None:
-        selects = []
-        for select, given in wanted.drivers:
-            selects.append(f"{select} AND {bounds}")
-            values += [*given, low, high]
-        source = f"l.seq IN ({' UNION ALL '.join(selects)})"
+        selects = [f"{select} AND {bounds}" for select, _ in wanted.drivers]
+        values = [value for _, given in wanted.drivers for value in (*given, low, high)]
+        tests = [f"l.seq IN ({' UNION ALL '.join(selects)})"]
     else:
-        values += [low, high]
-    return db.execute(
-        f"SELECT l.seq, CASE x.joined WHEN 1 THEN j.call_position END {_FROM}"
-        f" WHERE {source} AND {wanted.where} ORDER BY l.seq DESC LIMIT {_BATCH}",
-        (*values, *wanted.values),
+        values, tests = [low, high], [bounds]
+    for (conditions, given), ids in ((wanted.party, _PARTIES), (wanted.context, _CONTEXTS)):
+        if conditions:
+            tests.append(ids.format(" AND ".join(conditions)))
+            values += given
+    tests += wanted.line[0]
+    values += wanted.line[1]
+    source = "line l NOT INDEXED" + (_NAMES if wanted.names else "")
+    found = db.execute(
+        f"SELECT l.seq FROM {source} WHERE {' AND '.join(tests)} ORDER BY l.seq DESC LIMIT {_BATCH}", values
     ).fetchall()
+    seqs = [seq for (seq,) in found]
+    further = dict(db.execute(_JOINED.format(",".join("?" * len(seqs))), seqs))
+    return [(seq, further.get(seq)) for seq in seqs]
+
+
+_PARTIES = "l.party IN (SELECT p.id FROM party p WHERE {})"
+_CONTEXTS = "l.context IN (SELECT x.id FROM context x WHERE {})"
+_JOINED = (
+    "SELECT j.seq, j.call_position FROM joined j CROSS JOIN line l ON l.seq = j.seq"
+    " CROSS JOIN context x ON x.id = l.context WHERE j.seq IN ({}) AND x.joined = 1"
+)
+
+
+def _possible(db: sqlite3.Connection, wanted: Filter) -> bool:
+    """Whether a line of this segment can match at all."""
+    for table, (conditions, values) in (("party p", wanted.party), ("context x", wanted.context)):
+        if conditions:
+            select = f"SELECT EXISTS (SELECT 1 FROM {table} WHERE {' AND '.join(conditions)})"
+            if not db.execute(select, values).fetchone()[0]:
+                return False
+    return True
 
 
 def matches_one(db: sqlite3.Connection, wanted: Filter, seq: int) -> bool:

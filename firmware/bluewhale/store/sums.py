@@ -4,7 +4,8 @@ Both parts are read against one watermark, so that nothing is missing or counted
 its rows.
 """
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from bluewhale.model import Scope
 from bluewhale.store import aggregates, schema
 from bluewhale.store.aggregates import Daily
-from bluewhale.store.search import scope_conditions
+from bluewhale.store.filters import scope_conditions
 from bluewhale.store.window import Box, Names
 
 Item = dict[str, Any]
@@ -26,6 +27,9 @@ _BY = {
     "site": ("daily_extension", ("enterprise", "site")),
     "destination": ("daily_destination", ("destination",)),
 }
+Money = dict[str, tuple[int, ...]]  # currency -> the measures
+Groups = dict[tuple[Any, ...], Money]
+_MEASURE = {name: number for number, name in enumerate(aggregates.MEASURES)}
 _COUNTS = ("lines", "calls", "answered", "talk_s", "unpriced")
 _AMOUNTS = ("cost_micros", "charge_micros", "reference_micros")
 _NAMED = ("enterprise", "site", "department", "person")
@@ -33,11 +37,12 @@ _NAMED = ("enterprise", "site", "department", "person")
 
 class Summary(msgspec.Struct, frozen=True):
     """`rows` by falling charge, then calls (by day: newest first). Each has what it is by, with names, the counts of
-    aggregates.MEASURES and `money`: {currency: {cost_micros, charge_micros, reference_micros, decimals}}. `total` is
-    the sum of the rows."""
+    aggregates.MEASURES and `money`: {currency: {cost_micros, charge_micros, reference_micros, decimals}}. `rest` is what
+    the rows beyond the limit add up to (None if all are shown, else with `rows`: how many). `total` is the sum of all."""
 
     by: str
     rows: list[Item]
+    rest: Item | None
     total: Item
 
 
@@ -50,19 +55,20 @@ def summary(
     *,
     direction: str | None = None,
     department: int | None = None,
+    limit: int | None = None,
 ) -> Summary:
     """Sums by day, department, extension, direction, site or destination. Days are YYYYMMDD in the site's zone, both
     inclusive; lines without a day count as day 0. Unassigned (department 0) is always a row. Raises KeyError for
     another `by`."""
     table, columns = _BY[by]
     names = box.names()
-    groups: dict[tuple[Any, ...], dict[str, list[int]]] = {}
     tests = {
         "day >= ?": since_day,
         "day <= ?": until_day,
         "direction = ?": direction,
         "department = ?": department,
     }
+    groups: Groups = {}
     if (
         by == "department"
         and department in (None, 0)
@@ -70,21 +76,36 @@ def summary(
     ):
         for enterprise in sorted(scope.enterprises if scope.enterprises is not None else {1}):
             groups[enterprise, 0] = {}
-    for *group, currency, sums in _rows(box, scope, table, columns, tests):
-        have = groups.setdefault(tuple(group), {}).setdefault(currency, [0] * len(sums))
-        for index, value in enumerate(sums):
-            have[index] += value
-    rows = [_row(dict(zip(columns, group)), money, names) for group, money in groups.items()]
-    if by == "day":
-        rows.sort(key=lambda row: -row["day"])
-    else:
-        rows.sort(
-            key=lambda row: (
-                -max((m["charge_micros"] for m in row["money"].values()), default=0),
-                -row["calls"],
-            )
-        )
-    return Summary(by, rows, _total(rows))
+    for row in _rows(box, scope, table, columns, tests):
+        group, currency, sums = row[: len(columns)], row[-2], row[-1]
+        money = groups.get(group)
+        if money is None:
+            groups[group] = {currency: sums}
+        else:
+            have = money.get(currency)
+            money[currency] = sums if have is None else tuple(map(operator.add, have, sums))
+    order = sorted(groups, key=lambda group: -group[0]) if by == "day" else sorted(groups, key=_rank(groups))
+    shown = order[:limit]
+    rows = [_named(dict(zip(columns, group)), names) | _sums_of([groups[group]], names) for group in shown]
+    if by == "department" and limit is not None:
+        rows += [
+            _named(dict(zip(columns, group)), names) | _sums_of([groups[group]], names)
+            for group in order[limit:]
+            if group[1] == 0
+        ]
+    left = [groups[group] for group in order[len(shown) :] if by != "department" or group[1] != 0]
+    rest = _sums_of(left, names) | {"rows": len(left)} if left else None
+    return Summary(by, rows, rest, _sums_of(groups.values(), names))
+
+
+def _rank(groups: Groups) -> Callable[[tuple[Any, ...]], tuple[int, int, str]]:
+    charge, calls = _MEASURE["charge_micros"], _MEASURE["calls"]
+
+    def rank(group: tuple[Any, ...]) -> tuple[int, int, str]:
+        sums = groups[group].values()
+        return -max((s[charge] for s in sums), default=0), -sum(s[calls] for s in sums), str(group)
+
+    return rank
 
 
 def totals(box: Box, scope: Scope, since_day: int | None = None, until_day: int | None = None) -> Item:
@@ -163,34 +184,28 @@ def _tail(box: Box, scope: Scope, fold: tuple[str, int] | None) -> Daily:
     return daily
 
 
-def _row(item: Item, money: dict[str, list[int]], names: Names) -> Item:
+def _named(item: Item, names: Names) -> Item:
     for kind in _NAMED:
         if kind in item:
             item[f"{kind}_name"] = names.of(kind, item[kind])
     for column in ("extension", "destination", "direction"):
         if item.get(column) == aggregates.NONE:
             item[column] = None
-    item |= dict.fromkeys(_COUNTS, 0)
-    item["money"] = {}
-    for currency, sums in sorted(money.items()):
-        measures = dict(zip(aggregates.MEASURES, sums))
-        for name in _COUNTS:
-            item[name] += measures[name]
-        if currency != aggregates.NONE:
-            item["money"][currency] = {name: measures[name] for name in _AMOUNTS}
-            item["money"][currency]["decimals"] = names.decimals.get(currency, 2)
     return item
 
 
-def _total(rows: list[Item]) -> Item:
-    total: Item = dict.fromkeys(_COUNTS, 0) | {"money": {}}
-    for row in rows:
-        for name in _COUNTS:
-            total[name] += row[name]
-        for currency, amounts in row["money"].items():
-            have = total["money"].setdefault(
-                currency, dict.fromkeys(_AMOUNTS, 0) | {"decimals": amounts["decimals"]}
-            )
-            for name in _AMOUNTS:
-                have[name] += amounts[name]
-    return total
+def _sums_of(parts: Iterable[Money], names: Names) -> Item:
+    """Counts over all currencies, amounts by currency."""
+    by_currency: Money = {}
+    for money in parts:
+        for currency, sums in money.items():
+            have = by_currency.get(currency)
+            by_currency[currency] = sums if have is None else tuple(map(operator.add, have, sums))
+    item: Item = {name: sum(sums[_MEASURE[name]] for sums in by_currency.values()) for name in _COUNTS}
+    item["money"] = {
+        currency: {name: by_currency[currency][_MEASURE[name]] for name in _AMOUNTS}
+        | {"decimals": names.decimals.get(currency, 2)}
+        for currency in sorted(by_currency)
+        if currency != aggregates.NONE
+    }
+    return item

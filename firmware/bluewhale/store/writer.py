@@ -49,7 +49,6 @@ class Store:
         self._pending = Pending()
         self._daily = Daily()
         self._last: Step | None = None
-        self._open: OpenSegment | None = None
         self._unsynced = False
         self._saved_s = self._wrote_s = time.monotonic()
         self._flood = 0
@@ -57,30 +56,30 @@ class Store:
         self._db = self._start()
 
     def _start(self) -> sqlite3.Connection:
-        """Surveys what is there; sets `_end` (the last line in segments) and `_counted` (in ledger.db)."""
+        """Surveys what is there. `_ends` is the last line of each journal in segments, `_counted` that in ledger.db."""
         spans = recovery.survey(self._places.calls_dir)
-        self._sealer = Sealer(self._places.calls_dir)
-        for span in spans[:-1]:
-            if not span.sealed:
-                self._sealer.put(span.number)
-        self._number = spans[-1].number if spans else 0
-        self._journal = spans[-1].journal if spans else None
-        self._end = spans[-1].last_seq if spans else 0
-        if spans and not spans[-1].sealed:
-            self._open = OpenSegment(spans[-1].file)
+        self._take(spans)
         db = _open_ledger(self._places)
         saved, self._counted = ledgerdb.load(db)
-        if saved.journal is not None and self._ahead(saved.journal, spans):
+        if self._counted > self._ends.get(saved.journal or "", 0):
             log.warning("ledger.db knows lines that no segment has; all is made again from the journal")
             db.close()
             set_ledger_aside(self._places)
             db = _open_ledger(self._places)
-            self._counted = 0
+            saved, self._counted = Saved(), 0
+        self._journal = saved.journal
         self._pending.segments = recovery.manifests(spans)
         return db
 
-    def _ahead(self, journal: str, spans: list[recovery.Span]) -> bool:
-        return self._counted > max((span.last_seq for span in spans if span.journal == journal), default=0)
+    def _take(self, spans: list[recovery.Span]) -> None:
+        """Goes on with these segments: seals what is left to seal, opens the last."""
+        self._sealer = Sealer(self._places.calls_dir)
+        for span in spans[:-1]:
+            if not span.sealed:
+                self._sealer.put(span.number)
+        self._ends = {span.journal: span.last_seq for span in spans}
+        self._number = spans[-1].number if spans else 0
+        self._open = OpenSegment(spans[-1].file) if spans and not spans[-1].sealed else None
 
     def load(self) -> Saved:
         """What a fold goes on from: the watermark of the last save. An empty store gives the defaults."""
@@ -106,22 +105,24 @@ class Store:
             raise _told(error, self._places) from error
 
     def idle(self) -> bool:
-        """For moments without work: saves what is due, makes one index. True while there is more to do."""
+        """For moments without work, about once a second: saves what is due, makes one index. True while there is an
+        index to make now. A full disk is left to the next commit."""
         now = time.monotonic()
-        if self._pending.last is not None and now - self._saved_s >= SAVE_S:
-            self.flush()
-        self._pending.segments += self._sealer.done()
-        if now - self._wrote_s < QUIET_S:
-            return self._pending.last is not None
-        self._flood = 0
-        self._sealer.retry()
-        if self._open is None or self._open.indexed:
-            return self._pending.last is not None
         try:
-            self._open.index_one()
+            if self._pending.last is not None and now - self._saved_s >= SAVE_S:
+                self._save()
+            self._pending.segments += self._sealer.done()
+            if now - self._wrote_s < QUIET_S:
+                return False
+            self._flood = 0
+            self._sealer.retry()
+            return self._open is not None and not self._open.indexed and self._open.index_one()
         except sqlite3.OperationalError as error:
-            raise _told(error, self._places) from error
-        return True
+            told = _told(error, self._places)
+            if not isinstance(told, DiskFull):
+                raise
+            log.warning("the disk is full; what waits is saved later: %s", error)
+            return False
 
     def close(self) -> None:
         """Saves what waits and closes. Raises DiskFull, closed all the same."""
@@ -135,21 +136,21 @@ class Store:
 
     @property
     def lines(self) -> int:
-        """The seq of the last line in a segment."""
-        return self._end
+        """The seq of the last line in a segment, of the journal being folded."""
+        return self._ends.get(self._journal or "", 0)
 
     def _write(self, step: Step) -> None:
         lines = step.lines
         if not lines:
             return
         if step.journal != self._journal:
-            self._begin_journal(step.journal)
-        if lines[0].seq > self._end + 1 or lines[-1].seq != lines[0].seq + len(lines) - 1:
-            raise ValueError(f"lines {lines[0].seq} to {lines[-1].seq} do not follow {self._end}")
-        if lines[0].seq <= self._end:
-            known = self._end - lines[0].seq + 1
-            self._compare(step.journal, lines[max(0, self._counted - lines[0].seq + 1) : known])
-            lines = lines[max(0, self._end - lines[0].seq + 1) :]
+            self._journal, self._counted = step.journal, 0
+        first, end = lines[0].seq, self.lines
+        if first > end + 1 or lines[-1].seq != first + len(lines) - 1:
+            raise ValueError(f"lines {first} to {lines[-1].seq} do not follow {end}")
+        if first <= end:
+            self._compare(step.journal, lines[max(0, self._counted - first + 1) : end - first + 1])
+            lines = lines[self.lines - first + 1 :]
         while lines:
             segment = self._segment(lines[0].seq, step)
             count = self._room(segment, lines, step)
@@ -163,7 +164,7 @@ class Store:
             segment.drop_indexes()
         rows = segment.insert(lines, step.watermark, step.fold_version)
         aggregates.add_rows(self._daily, segment.words, lines, rows)
-        self._end = self._counted = lines[-1].seq
+        self._ends[step.journal] = self._counted = lines[-1].seq
         self._unsynced = True
         now = time.monotonic()
         if now - self._wrote_s > QUIET_S:
@@ -174,7 +175,7 @@ class Store:
         """The open segment that takes the line `seq`; ends the one before where the rule says so."""
         segment = self._open
         if segment is not None:
-            ends = seq in step.rolls and seq > segment.first_seq
+            ends = segment.journal != step.journal or (seq in step.rolls and seq > segment.first_seq)
             if segment.lines < self._segment_lines and not ends:
                 return segment
             self._end_segment(segment)
@@ -196,11 +197,6 @@ class Store:
         self._open = None
         self._sealer.put(segment.number)
 
-    def _begin_journal(self, journal: str) -> None:
-        if self._open is not None:
-            self._end_segment(self._open)
-        self._journal, self._end, self._counted = journal, 0, 0
-
     def _compare(self, journal: str, lines: list[Line]) -> None:
         """Lines a segment has already: counted if they are the same; if not, the code has changed since."""
         if not lines:
@@ -219,14 +215,8 @@ class Store:
         if self._open is not None:
             aggregates.expand(self._daily, self._open.words)
             self._open.close()
-            self._open = None
         recovery.cut(self._places.calls_dir, journal, seq)
-        spans = recovery.survey(self._places.calls_dir)
-        self._sealer = Sealer(self._places.calls_dir)
-        self._number = spans[-1].number if spans else 0
-        self._end = seq - 1
-        if spans and not spans[-1].sealed:
-            self._open = OpenSegment(spans[-1].file)
+        self._take(recovery.survey(self._places.calls_dir))
 
     def _due(self) -> bool:
         age = time.monotonic() - self._saved_s
