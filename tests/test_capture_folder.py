@@ -19,7 +19,7 @@ from capturing import Inside, inside, links, of_feed, opened_and_closed, receive
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder, "POLL_S", 0.02)
-    monkeypatch.setattr(folder, "LINGER_S", 0.3)
+    monkeypatch.setattr(folder, "LINGER_S", 1.0)
 
 
 def scenario(tmp_path: Path, steps: Callable[[Inside, Path], Any], query: str = "?glob=*.csv") -> None:
@@ -97,6 +97,7 @@ def test_rotation_by_renaming(tmp_path: Path) -> None:
             writer.write(before)
             await capture.got("main", len(before))
             (into / "cdr.csv").rename(into / "cdr.csv.1")
+            await asyncio.sleep(0.2)  # looked at several times
             writer.write(late)
         (into / "cdr.csv").write_bytes(after)
         await capture.got("main", len(before + late + after))
@@ -176,6 +177,23 @@ def test_an_inode_that_comes_back_as_another_file(tmp_path: Path) -> None:
     wanted = [fakepbx.lines(20 + number, f"file {number}") for number in range(10)]
     assert of_feed(tmp_path / "journal", "main") == b"".join(wanted)
     assert len(received(tmp_path / "journal")) == 10
+
+
+def test_a_second_name_that_is_not_wanted_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "LINGER_S", 0.0)
+
+    async def steps(capture: Inside, into: Path) -> None:
+        append(into / "cdr.csv", b"one\r\n")
+        (into / "a.txt").hardlink_to(into / "cdr.csv")
+        (into / "z.txt").hardlink_to(into / "cdr.csv")
+        await capture.got("main", 5)
+        await asyncio.sleep(0.2)
+        assert capture.status("main")["connections"] == 1
+
+    scenario(tmp_path, steps)
+    assert [link["event"] for link in links(tmp_path / "journal")] == ["open"]
 
 
 def test_compressed_files_are_left_alone(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ import pytest
 
 import fakepbx
 from bluewhale.capture import connect, listen, tcp
-from bluewhale.capture.running import Quota, Setting
+from bluewhale.capture.running import CHUNK_BYTES, Quota, Setting
+from bluewhale.journal.committer import MOST_PENDING
+from bluewhale.model import Kind, Origin
 from capturing import Inside, events, inside, links, of_feed, opened_and_closed, received
 
 ANY = "tcp-listen:127.0.0.1:0"
@@ -95,6 +97,53 @@ def test_only_allowed_addresses_are_taken(tmp_path: Path) -> None:
     )
     closed = [link["detail"] for link in links(tmp_path / "journal", "main") if link["event"] == "closed"]
     assert closed == ["no longer in the list of allowed addresses"]
+
+
+def test_ipv4_over_a_port_of_both_kinds_is_allowed_as_ipv4(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with inside(tmp_path) as capture:
+            await capture.apply(Setting("main", "tcp-listen:*:0", ["127.0.0.0/8"]))
+            await capture.state("main", "listening")
+            await asyncio.to_thread(fakepbx.play, capture.port("main"), b"in\r\n")
+            await capture.got("main", 4)
+
+    asyncio.run(scenario())
+    assert links(tmp_path / "journal", "main")[0]["peer"].startswith("127.0.0.1:")
+
+
+def test_many_fast_senders_do_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who wait for the journal do not all take their turn at once."""
+    data = {number: fakepbx.lines(7000, f"pbx{number}") for number in range(150)}
+    most = 0
+
+    async def scenario() -> None:
+        nonlocal most
+        async with inside(tmp_path) as capture:
+            await capture.apply(Setting("main", ANY))
+            await capture.state("main", "listening")
+            really = capture.writer.append
+
+            def note(kind: Kind, source: str, payload: bytes) -> Origin:
+                nonlocal most
+                origin = really(kind, source, payload)
+                most = max(most, capture.writer.pending)
+                return origin
+
+            monkeypatch.setattr(capture.writer, "append", note)
+            port = capture.port("main")
+            async with asyncio.TaskGroup() as group:
+                for number in data:
+                    group.create_task(asyncio.to_thread(_send, port, data[number]))
+            await capture.got("main", sum(map(len, data.values())))
+
+    asyncio.run(scenario())
+    assert MOST_PENDING < most < MOST_PENDING + 3 * CHUNK_BYTES, most
+    assert sorted(received(tmp_path / "journal").values()) == sorted(data.values())
+
+
+def _send(port: int, data: bytes) -> None:
+    with fakepbx.dial(port) as peer:
+        peer.sendall(data)
 
 
 def test_more_connections_than_allowed_are_refused_and_counted(tmp_path: Path) -> None:

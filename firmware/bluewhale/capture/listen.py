@@ -73,8 +73,8 @@ class Listener:
         assert self.socket is not None
         try:
             while True:
-                await self.feed.room()
                 await readable(self.socket.fileno())
+                await self.feed.room()
                 if not self._accept_some(self.socket):
                     self.feed.enter(self.feed.state, "no descriptor left for another connection")
                     await asyncio.sleep(RETRY_S)

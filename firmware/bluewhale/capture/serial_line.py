@@ -61,8 +61,8 @@ class Line:
     async def read(self) -> str:
         """Until the line is gone. Returns why."""
         while True:
-            await self.feed.room()
             await readable(self.descriptor)
+            await self.feed.room()  # last: others may have filled it while we waited for bytes
             try:
                 data = self._spill.read(self.descriptor, self.source, self._base)
             except BlockingIOError:

@@ -54,8 +54,8 @@ class Connection:
     async def read(self) -> tuple[str, str]:
         """Reads until the other end closes or is lost. Returns that event and its detail."""
         while True:
-            await self.feed.room()
             await readable(self.peer.fileno())
+            await self.feed.room()  # last: others may have filled it while we waited for bytes
             try:
                 data = self._peek()
             except OSError as error:
