@@ -251,6 +251,54 @@ def test_sums_by_destination(box: Box) -> None:
     assert rows == want
 
 
+@pytest.mark.parametrize("by", ["extension", "destination", "department", "day"])
+@pytest.mark.parametrize("limit", [0, 1, 5, 40, 10_000])
+def test_a_limit_shows_the_first_rows_and_the_rest(box: Box, by: str, limit: int) -> None:
+    whole, part = (reads.summary(box, EVERYTHING, by, limit=n) for n in (None, limit))
+    assert part.total == whole.total
+    assert part.rows[:limit] == whole.rows[:limit]
+    assert all(row["department"] == 0 for row in part.rows[limit:])
+    left = len(whole.rows) - len(part.rows)
+    assert (part.rest["rows"] if part.rest else 0) == left
+    shown = sum(row["money"].get("CNY", {"charge_micros": 0})["charge_micros"] for row in part.rows)
+    rest = part.rest["money"]["CNY"]["charge_micros"] if part.rest else 0
+    assert shown + rest == whole.total["money"]["CNY"]["charge_micros"]
+    assert sum(row["calls"] for row in part.rows) + (part.rest["calls"] if part.rest else 0) == COUNT
+
+
+def test_a_line_not_saved_yet_moves_its_row(tmp_path: Path) -> None:
+    config = Config(data=str(tmp_path))
+    store = Store(config)
+    facts = {
+        "enterprise": 1,
+        "site": 1,
+        "department": 1,
+        "person": 1,
+        "direction": "outgoing",
+        "currency": "CNY",
+    }
+    store.commit(
+        step([line(n, **facts, extension=str(200 + n), charge_micros=1000 - n) for n in range(1, 50)])
+    )
+    store.flush()
+    box = reads.open_box(config)
+    for seq, (extension, charge, currency) in enumerate(
+        [("240", 900, "CNY"), ("999", 990, "CNY"), ("201", -990, "CNY"), ("230", 5000, "USD")], 50
+    ):
+        store.commit(
+            step([line(seq, **(facts | {"currency": currency}), extension=extension, charge_micros=charge)])
+        )
+        whole, part = (reads.summary(box, EVERYTHING, "extension", limit=n) for n in (None, 3))
+        assert part.rows == whole.rows[:3] and part.total == whole.total
+        assert part.rest is not None and part.rest["rows"] == len(whole.rows) - 3
+        rows = {row["extension"]: row["money"] for row in whole.rows}
+        assert currency in rows[extension]
+    assert whole.rows[0]["extension"] == "230" and sorted(whole.total["money"]) == ["CNY", "USD"]
+    store.flush()
+    assert reads.summary(box, EVERYTHING, "extension", limit=3) == part
+    store.close()
+
+
 def test_unassigned_is_always_a_row(tmp_path: Path) -> None:
     box = reads.open_box(Config(data=str(tmp_path)))
     rows = reads.summary(box, EVERYTHING, "department").rows

@@ -193,6 +193,32 @@ def test_the_parts_add_up_to_the_whole(box: Box, by: str) -> None:
     assert whole["talk_s"] == one["talk_s"] + two["talk_s"]
 
 
+def test_departments_of_one_name_are_kept_apart(tmp_path_factory: pytest.TempPathFactory) -> None:
+    config = Config(data=str(tmp_path_factory.mktemp("names")))
+    store = Store(config)
+    catalogue = [
+        CatalogueRow("enterprise", 1, "default"),
+        CatalogueRow("enterprise", 2, "Acme", 2),
+        CatalogueRow("site", 1, "main"),
+    ]
+    catalogue += [
+        CatalogueRow(kind, n, name, n)
+        for kind, name in (("department", "Sales"), ("person", "Li"))
+        for n in (1, 2)
+    ]
+    rows = [
+        DirectoryRow("main", "201", "Li", "Sales", None),
+        DirectoryRow("main", "301", "Li", "Sales", "Acme"),
+    ]
+    store.commit(step([], catalogue=catalogue, directory=rows))
+    box = reads.open_box(config)
+    for department, extension in ((1, "201"), (2, "301")):
+        scope = Scope(enterprises=None, departments=frozenset({department}))
+        assert [row["extension"] for row in reads.directory(box, scope)] == [extension]
+        assert [item["id"] for item in reads.catalogue(box, scope, "person")] == [department]
+    store.close()
+
+
 @pytest.mark.parametrize("scope", [FIRST, SECOND])
 def test_pages_are_full_of_what_may_be_seen(box: Box, scope: Scope) -> None:
     """Else the gaps would tell how many calls others have."""

@@ -13,6 +13,7 @@ from bluewhale.model import Origin, Scope
 from bluewhale.store.window import Box
 
 Item = dict[str, Any]
+DEFAULT = "default"  # the enterprise of what names none
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -39,8 +40,11 @@ def catalogue(box: Box, scope: Scope, kind: str) -> list[Item]:
     limit = {"site": scope.sites, "department": scope.departments}.get(kind)
     items = [item for item in items if _in(item["enterprise"], scope.enterprises) and _in(item["id"], limit)]
     if kind == "person" and (scope.sites is not None or scope.departments is not None):
-        persons = {row["person"] for row in directory(box, scope)}
-        items = [item for item in items if item["name"] in persons]
+        of = _ids(box)["enterprise"]
+        persons = {
+            (of.get((None, row["enterprise"] or DEFAULT)), row["person"]) for row in directory(box, scope)
+        }
+        items = [item for item in items if (item["enterprise"], item["name"]) in persons]
     return items
 
 
@@ -52,11 +56,11 @@ def directory(box: Box, scope: Scope) -> list[Item]:
         for site, extension, person, department, enterprise in db.execute(
             "SELECT site, extension, person, department, enterprise FROM directory ORDER BY site, extension"
         ):
-            here = ids["enterprise"].get(enterprise or "default")
-            unit = 0 if department is None else ids["department"].get(department)
+            here = ids["enterprise"].get((None, enterprise or DEFAULT))
+            unit = 0 if department is None else ids["department"].get((here, department))
             if (
                 _in(here, scope.enterprises)
-                and _in(ids["site"].get(site), scope.sites)
+                and _in(ids["site"].get((None, site)), scope.sites)
                 and _in(unit, scope.departments)
             ):
                 row = (site, extension, person, department, enterprise)
@@ -223,13 +227,20 @@ def _empty(scope: Scope) -> bool:
     )
 
 
-def _ids(box: Box) -> dict[str, dict[str | None, int]]:
-    """kind -> name -> id. Where two have one name (plans) the newest counts."""
-    names = box.names().names
-    return {
-        kind: {name: number for number, name in sorted(names.get(kind, {}).items())}
-        for kind in ("enterprise", "site", "department", "person")
+def _ids(box: Box) -> dict[str, dict[tuple[int | None, str], int]]:
+    """kind -> (enterprise, name) -> id: two enterprises may each have a department or person of one name; enterprises and
+    sites have names of their own (None)."""
+    ids: dict[str, dict[tuple[int | None, str], int]] = {
+        "enterprise": {},
+        "site": {},
+        "department": {},
+        "person": {},
     }
+    with box.ledger() as db:
+        for kind, number, name, enterprise in db.execute("SELECT kind, id, name, enterprise FROM catalogue"):
+            if kind in ids:
+                ids[kind][None if kind in ("enterprise", "site") else enterprise, name] = number
+    return ids
 
 
 def _feeds(box: Box, scope: Scope) -> set[int]:
@@ -252,6 +263,7 @@ def _feeds(box: Box, scope: Scope) -> set[int]:
     feeds = {
         number
         for number, name, enterprise in known
-        if _in(enterprise, scope.enterprises) and _in(sites.get(places.get(name, "main")), scope.sites)
+        if _in(enterprise, scope.enterprises)
+        and _in(sites.get((None, places.get(name, "main"))), scope.sites)
     }
     return feeds | seen if _whole(scope) else feeds
