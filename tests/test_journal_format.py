@@ -15,13 +15,16 @@ from bluewhale.journal.format import (
     HEADER_BYTES,
     MAGIC,
     MAX_PAYLOAD,
+    RECORD,
     Damage,
     FileHeader,
+    crc_start,
     encode,
     pack_file_header,
     plausible,
     unpack_file_header,
 )
+from bluewhale.journal.scan import find, locate, scan
 from bluewhale.model import FEED, OWNER, Kind, Origin, Record, stream_of
 from journal_tools import HandClock, compress_closed, everything, open_small, scratch, segment_files, sound
 
@@ -306,6 +309,62 @@ def test_limits_are_kept(tmp_path: Path) -> None:
     writer.close()
     assert [len(r.payload) for r in sound(tmp_path)] == [len(largest), len(largest) + 1]
     assert sound(tmp_path)[0].size == HEADER_BYTES + 255 + len(largest)
+
+
+def in_memory(records: list[tuple[bytes, int]], seed: int) -> tuple[bytes, list[int]]:
+    """Records with junk before them, as a stream from position 0. Returns bytes and the records' positions."""
+    out, positions = bytearray(), []
+    for number, (payload, junk) in enumerate(records):
+        out += b"\xab" * junk
+        positions.append(len(out))
+        out += encode(1, 0, number, 0, 0, bytes(8), b"f/1", payload, crc_start(seed, len(out)))
+    return bytes(out), positions
+
+
+@PROPERTY
+@given(
+    records=st.lists(st.tuples(st.binary(max_size=300), st.integers(0, 400)), min_size=1, max_size=12),
+    size=st.integers(HEADER_BYTES, 200),
+    data=st.data(),
+)
+def test_slices_hide_no_record(
+    records: list[tuple[bytes, int]], size: int, data: st.DataObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the slices that are read end: in a header, a magic, a payload, damage."""
+    monkeypatch.setattr(scan_module, "SLICE", size)
+    content, positions = in_memory(records, 77)
+
+    def read(position: int, size: int) -> bytes:
+        return content[position : position + size].ljust(size, b"\0")
+
+    found = list(scan(read, 0, len(content), FEED, 77))
+    assert [item.position for item in found if isinstance(item, Record)] == positions
+    assert [item.payload for item in found if isinstance(item, Record)] == [payload for payload, _ in records]
+    assert sum(item.size for item in found) == len(content)
+    at = data.draw(st.integers(0, len(content) - 1))
+    covering = [
+        item.position for item in found if isinstance(item, Record) and 0 <= at - item.position < item.size
+    ]
+    assert locate(read, 0, at, len(content), FEED, 77) == (covering[0] if covering else None)
+
+
+def test_false_headers_do_not_make_a_search_slow() -> None:
+    """Damage full of what looks like headers of long records: their payloads are not read in vain."""
+    dice = random.Random(3)
+    false = b"".join(
+        RECORD.pack(MAGIC, 0, 100_000, 1, 0, 0, dice.randrange(256), number, 0, 0, dice.randbytes(8))
+        for number in range(2000)
+    )
+    content = false + bytes(200_000)
+    asked = 0
+
+    def read(position: int, size: int) -> bytes:
+        nonlocal asked
+        asked += size
+        return content[position : position + size]
+
+    assert find(read, 0, len(content), FEED, 5) == len(content)
+    assert asked < 5_000_000  # 2000 payloads would be 200 MB
 
 
 def test_most_false_headers_are_seen_without_reading_their_payload() -> None:

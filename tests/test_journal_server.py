@@ -15,10 +15,11 @@ from bluewhale.config import Config, ConfigError, Journal
 from bluewhale.journal import client, wire
 from bluewhale.journal.committer import Committer
 from bluewhale.journal.recent import MOST
-from bluewhale.journal.server import Server, rights, serve, uids
+from bluewhale.journal.server import MOST_STRANGERS, Server, rights, serve, uids
 from bluewhale.journal.writer import open_writer
 from bluewhale.model import OWNER, Kind, Origin, Record
 from journal_tools import sound
+from waiting import until
 
 NOBODY = 65534
 
@@ -75,6 +76,14 @@ def test_what_capture_writes_itself_is_refused_from_others(tmp_path: Path, kind:
     assert [r.kind for r in sound(config.journal_dir)] == [Kind.MARK, Kind.MARK]
 
 
+def reachable(directory: Path) -> Path:
+    """Opens the way to the socket for other users: its own rights are what is tested."""
+    for place in (directory, *directory.parents):
+        if place.stat().st_uid == 0 and place != Path("/"):
+            place.chmod(place.stat().st_mode | 0o011)
+    return directory
+
+
 AS_NOBODY = f"""
 import os, sys
 from bluewhale.config import Config
@@ -96,10 +105,7 @@ print(client.Watch(config).wait(5) is not None)
 def test_the_user_of_the_process_decides(tmp_path_factory: pytest.TempPathFactory, allowed: bool) -> None:
     if os.geteuid() != 0:
         pytest.skip("a process of another user can be started by root only")
-    tmp_path = tmp_path_factory.mktemp("box")
-    for place in (tmp_path, *tmp_path.parents):
-        if place.stat().st_uid == 0 and place != Path("/"):
-            place.chmod(place.stat().st_mode | 0o011)  # the way to the socket; its rights are what is tested
+    tmp_path = reachable(tmp_path_factory.mktemp("box"))
     config = box(tmp_path, writers={"owner": [str(NOBODY)]} if allowed else {})
 
     async def work(server: Server) -> None:
@@ -113,6 +119,46 @@ def test_the_user_of_the_process_decides(tmp_path_factory: pytest.TempPathFactor
 
     with_server(config, work)
     assert len(owners(config)) == allowed
+
+
+CROWD = f"""
+import os, socket, sys
+from bluewhale.journal import wire
+os.setgid({NOBODY}); os.setuid({NOBODY})
+peers = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(100)]
+answers = 0
+for peer in peers:
+    peer.connect(sys.argv[1])
+for peer in peers:
+    try:
+        peer.sendall(wire.pack({{"op": "ping"}}))
+        answers += bool(peer.recv(100))
+    except ConnectionError:
+        continue
+print(answers, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_crowd_of_strangers_keeps_nobody_out(tmp_path_factory: pytest.TempPathFactory) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("a process of another user can be started by root only")
+    tmp_path = reachable(tmp_path_factory.mktemp("box"))
+    config = box(tmp_path)
+
+    def crowd() -> None:
+        command = [sys.executable, "-c", CROWD, str(config.capture_socket)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert int(process.stdout.readline()) == MOST_STRANGERS
+        client.append(config, Kind.OWNER, "cli", b"passes")
+        process.communicate(b"")
+
+    async def work(server: Server) -> None:
+        await asyncio.to_thread(crowd)
+
+    with_server(config, work)
+    assert len(owners(config)) == 1
 
 
 def test_rights_come_from_the_configuration() -> None:
@@ -260,6 +306,12 @@ def test_hostile_peers_disturb_nobody(tmp_path: Path) -> None:
         wire.pack({"op": "append", "records": [{"kind": 6, "source": "x", "payload": b""}]}) * 50,
     ]  # fmt: skip
 
+    def ping() -> bool:
+        try:
+            return "pong" in client.ask(config, {"op": "ping"}, 5)
+        except client.CaptureAway:
+            return False
+
     def attack() -> None:
         peers = []
         for data in junk * 3:
@@ -273,6 +325,7 @@ def test_hostile_peers_disturb_nobody(tmp_path: Path) -> None:
             peers.append(peer)
         for peer in peers:
             peer.close()
+        until(ping)  # until the server has seen that they are gone
         client.append(config, Kind.OWNER, "cli", b"still there", timeout=10)
 
     async def work(server: Server) -> None:

@@ -13,9 +13,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bluewhale.journal import compress as compress_module
 from bluewhale.journal import durable, identity, manifest, reader
 from bluewhale.journal.compress import LEVEL, Compressor, level_for
 from bluewhale.journal.format import FILE_HEADER_BYTES, NO_JOURNAL, Damage, Ends
+from bluewhale.journal.segments import MARKER, Compressed, Named
 from bluewhale.journal.verify import verify
 from bluewhale.journal.writer import JournalFull, Writer, WriterBusy, free_bytes
 from bluewhale.model import FEED, OWNER, Kind, Record
@@ -99,6 +101,43 @@ def test_a_compressed_segment_is_an_ordinary_zstd_file(tmp_path: Path) -> None:
     tool = shutil.which("zstd")
     if tool:
         assert subprocess.run([tool, "-dc", packed], capture_output=True, check=True).stdout == plain
+
+
+def test_damage_in_a_compressed_segment_costs_its_frame_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compress_module, "FRAME_BYTES", 1000)
+    writer = open_small(tmp_path, segment_bytes=10_000)
+    fill(writer, 100, size=100 - 48 - len("feed/1"))  # 100 bytes a record: ten in a frame
+    fill(writer, 1, name="next")
+    writer.close()
+    compress_closed(tmp_path)
+    path = tmp_path / FEED / f"{0:020d}.seg.zst"
+    with Compressed(Named(0, path, True)) as segment:
+        frame = segment.frames[5]
+    whole = path.read_bytes()
+    for at in (frame.at - MARKER.size, frame.at - 1, frame.at, frame.at + frame.stored - 1):
+        path.write_bytes(whole)
+        flip(path, at)
+        lost = {item for item in everything(tmp_path) if isinstance(item, Damage)}
+        assert lost == {Damage(FEED, 4000, 1000)}, at
+
+
+def test_a_segment_is_kept_if_its_compressed_copy_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = open_small(tmp_path, segment_bytes=1000)
+    fill(writer, 12)
+    before = sound(tmp_path)
+    right = compress_module.pack_marker
+    monkeypatch.setattr(
+        compress_module, "pack_marker", lambda offset, size, stored: right(offset, size, stored[:-1])
+    )
+    with pytest.raises(OSError, match="differs"):
+        compress_closed(tmp_path)
+    writer.close()
+    assert [path for path in (tmp_path / FEED).iterdir() if ".zst" in path.name] == []
+    assert sound(tmp_path) == before
 
 
 def test_the_compressor_follows_the_writer(tmp_path: Path) -> None:

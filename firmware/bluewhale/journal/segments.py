@@ -152,9 +152,11 @@ class Compressed(Segment):
             return self._last[1]
         frame = self.frames[number]
         stored = _pread(self.fd, frame.stored, frame.at)
+        data = b""
         if zlib.crc32(stored) == frame.crc:
-            data = self._decompressor.decompress(stored, frame.size)
-        else:
+            with contextlib.suppress(zstandard.ZstdError):  # told below, as any other damage
+                data = self._decompressor.decompress(stored, frame.size)
+        if len(data) != frame.size:
             self.flaws.append((frame.at, f"a frame of {frame.stored} bytes is damaged"))
             data = bytes(frame.size)
         self._last = (number, data)
