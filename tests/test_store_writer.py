@@ -1,6 +1,6 @@
 """The writer: what it saves together, what it goes on from, a full disk, segments that end and are sealed."""
 
-import hashlib
+import shutil
 import sqlite3
 from collections import Counter
 from pathlib import Path
@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from bluewhale.config import Config
-from bluewhale.model import CatalogueRow, DirectoryRow, FeedStats, Saved, Setting
+from bluewhale.model import CatalogueRow, DirectoryRow, FeedStats, Line, Saved, Setting
 from bluewhale.store import ledgerdb, recovery, segments, writer
 from bluewhale.store.dump import dump
-from bluewhale.store.seal import canonical
+from bluewhale.store.seal import fingerprint
 from bluewhale.store.writer import DiskFull, Store
 from store_samples import JOURNAL, fold, joined, line, lines, outcome, reject, run, step
 from waiting import until
@@ -245,8 +245,7 @@ def test_a_full_segment_is_sealed_with_a_manifest(config: Config) -> None:
     assert not (first.parent / "000001.open.db").exists()
     db = recovery.connect(first, sealed=True)
     manifest = msgspec.json.decode(db.execute("SELECT value FROM meta WHERE name = 'manifest'").fetchone()[0])
-    text = b"".join(canonical(db))
-    assert manifest["sha256"] == hashlib.sha256(text).hexdigest()
+    assert manifest["sha256"] == fingerprint(db)
     assert (manifest["lines"], manifest["first_seq"], manifest["last_seq"]) == (1000, 1, 1000)
     assert manifest["talk_s"] == sum(one.talk_s or 0 for one in lines(1, 1000))
     charges = sum(one.charge_micros or 0 for one in lines(1, 1000))
@@ -254,6 +253,31 @@ def test_a_full_segment_is_sealed_with_a_manifest(config: Config) -> None:
     assert (manifest["low_position"], manifest["high_position"]) == (10_100, 110_000)
     ledger = sqlite3.connect(config.ledger_db)
     assert ledger.execute("SELECT number, sha256 FROM segment").fetchone() == (1, manifest["sha256"])
+
+
+def test_the_fingerprint_is_of_the_lines_alone(tmp_path: Path) -> None:
+    """Not of batches, nor of the order in which dictionaries grew; any field of any line counts."""
+
+    def of(made_: list[Line], batch: int, before: list[Line] | None = None) -> str:
+        segment = segments.create(tmp_path, 1, JOURNAL, None, 1)
+        if before:  # leaves its words behind, as lines that were taken out do
+            segment.insert(before, {}, "one")
+            segment.db.execute("DELETE FROM line")
+            segment.reload()
+        for at in range(0, len(made_), batch):
+            segment.insert(made_[at : at + batch], {"feed": at}, "one")
+        print_ = fingerprint(segment.db)
+        segment.close()
+        return print_
+
+    want = of(joined(1, 300), 300)
+    assert of(joined(1, 300), 7) == want
+    assert of(joined(1, 300), 100, before=[line(1, position=10_100, extension="9", trunk="other")]) == want
+    for name, value in (("talk_s", 4), ("called", "7"), ("trunk", "x"), ("person", 99), ("revision", 1), ("destination", "y"),
+                        ("call_length", 79), ("charge_micros", 5), ("auth_code", "1"), ("state", "open")):  # fmt: skip
+        changed = joined(1, 300)
+        setattr(changed[150], name, value)
+        assert of(changed, 300) != want, name
 
 
 def test_sealing_goes_on_after_a_crash_in_it(config: Config) -> None:
@@ -327,6 +351,37 @@ def test_lines_that_come_out_differently_after_a_crash_are_replaced(config: Conf
     del store  # as a kill would leave it: ledger.db at line 500, segments at line 1700
     want = made(Config(data=config.data + "-want"), 1700)
     assert made(config, 1700) == want
+
+
+def test_ledger_db_is_never_ahead_after_a_power_cut(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worst a power cut can do: of the segments only what was synced is left, of ledger.db all."""
+    want = made(Config(data=str(tmp_path / "want")), 3000)
+    safe = tmp_path / "safe"
+    plain = segments.OpenSegment.sync
+
+    def sync(segment: segments.OpenSegment) -> None:
+        plain(segment)
+        shutil.rmtree(safe, ignore_errors=True)
+        shutil.copytree(config.calls_dir, safe)
+
+    monkeypatch.setattr(segments.OpenSegment, "sync", sync)
+    store = Store(config, 1000)
+    for at in range(1, 2400, 60):
+        store.commit(fold(at, 60))  # saves at once where an owner changed something: every 300 lines
+    kept = store.load().next_seq
+    after = tmp_path / "after"
+    shutil.copytree(config.data_dir, after)
+    shutil.rmtree(after / "calls")
+    shutil.copytree(safe, after / "calls")
+    store._sealer.close(20)
+    monkeypatch.undo()
+    again = Store(Config(data=str(after)), 1000)
+    assert again.load().next_seq == kept > 1500 and not list(after.glob("ledger.db.aside"))
+    run(again, 3000, 500)
+    again.close()
+    assert list(dump(Config(data=str(after)))) == want
 
 
 OTHER = "f" * 16  # the journal of a restored box
