@@ -10,6 +10,7 @@ import web_boxes
 from bluewhale.config import Config
 from bluewhale.ledger import plan
 from bluewhale_webui import csrf
+from bluewhale_webui.facts import Facts
 from bluewhale_webui.web import Web
 from waiting import until
 from web_boxes import Browser, signed_in
@@ -229,7 +230,7 @@ def test_home_says_how_the_box_is_and_what_is_left_to_do(boss: Browser, opened: 
     assert len(re.findall(r'class="fig"', text)) == 4
     assert "Latest calls" in text
     assert text.count('class="c nw"') == 10
-    assert "<h1>Today</h1>" in text
+    assert re.search(r"<h1>(Today|Wed 25 Nov 2026)</h1>", text)
     assert "To do on this new box" not in text, "all is done here"
     assert 'aria-current="page">Home' in text
     assert [word for word in ("Home", "Calls", "Reports", "Directory", "Prices", "Box") if f">{word}</a>" in text] == [
@@ -238,6 +239,32 @@ def test_home_says_how_the_box_is_and_what_is_left_to_do(boss: Browser, opened: 
     viewer = signed_in(opened[1], "viewer").get("/").text
     assert ">Prices</a>" not in viewer
     assert ">Box</a>" not in viewer
+
+
+def test_home_shows_the_newest_day_when_all_is_old(
+    boss: Browser, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Facts, "today", lambda self: 20270301)
+    text = words(boss.get("/").text)
+    assert "Wed 25 Nov 2026 The day of the newest calls; none are of the last 14 days" in text
+    assert "Calls 127" in text
+    monkeypatch.setattr(Facts, "today", lambda self: 20261130)
+    text = words(boss.get("/").text)
+    assert "Today Mon 30 Nov 2026" in text
+    assert "Calls today 0" in text
+
+
+def test_periods_count_from_today(boss: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(period: str, today: int) -> int:
+        monkeypatch.setattr(Facts, "today", lambda self: today)
+        return len(rows(boss.get(f"/calls?limit=500&period={period}").text))
+
+    assert found("today", 20261125) == found("yesterday", 20261126) == CALLS
+    assert found("today", 20261126) == found("yesterday", 20261125) == 0
+    assert found("week", 20261129) == found("last-week", 20261130) == CALLS
+    assert found("week", 20261130) == found("last-week", 20261129) == 0
+    assert found("month", 20261130) == found("last-month", 20261231) == CALLS
+    assert found("month", 20261201) == found("last-month", 20261130) == 0
 
 
 def test_rejects_show_the_reason_and_the_bytes_as_text(boss: Browser) -> None:
@@ -434,6 +461,7 @@ def test_what_is_wrong_with_a_plan_is_told_by_line(boss: Browser) -> None:
     answer = boss.upload("/prices/preview", NEW_PLAN.replace('"CNY"', '"yuan"').encode(), "plan.toml")
     assert answer.status == 422
     assert "not a currency code" in answer.text
+    assert "Line 3" in words(answer.text)
     assert "Nothing was changed" in answer.text
     answer = boss.upload("/prices/preview", b"name = \n", "plan.toml")
     assert answer.status == 422
@@ -441,18 +469,22 @@ def test_what_is_wrong_with_a_plan_is_told_by_line(boss: Browser) -> None:
     assert boss.upload("/prices/preview", b"\xff\xfe", "plan.toml").status == 422
 
 
-def test_a_price_table_makes_a_plan(boss: Browser) -> None:
+def test_a_plan_as_a_table_goes_out_and_comes_in(boss: Browser) -> None:
+    answer = boss.get("/prices/telecom/csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    text = answer.body.decode("utf-8-sig")
+    assert plan.load(text, "x.csv") == plan.load(web_boxes.PLAN, "x.toml") | {
+        "rate": plan.load(text, "x.csv")["rate"]
+    }
     boss.get("/prices")
-    table = "前缀,名称,去向,单价,计费单元\n+86,国内,国内长途,0.3,6\n+1,美国,国际 美国,1.25,60\n"
-    answer = boss.upload(
-        "/prices/preview", table.encode("gb18030"), "prices.csv", name="csv-plan", currency="CNY"
-    )
+    table = text.replace("telecom", "表格资费")
+    answer = boss.upload("/prices/preview", table.encode("gb18030"), "prices.csv")
     assert answer.status == 200, words(answer.text)
-    assert "A new plan “csv-plan”: 2 rates, CNY" in words(answer.text)
-    answer = boss.upload("/prices/preview", b"prefix,price\n+1,abc\n+2,\n", "prices.csv")
+    assert "A new plan “表格资费”: 2 rates, CNY" in words(answer.text)
+    answer = boss.upload("/prices/preview", text.replace("0.30,", "dear,").encode(), "prices.csv")
     assert answer.status == 422
     assert "not an amount" in answer.text
-    assert "Line 3" in words(answer.text)
+    assert re.search(r"Line \d", words(answer.text))
 
 
 def test_a_number_is_tried_against_a_plan(boss: Browser) -> None:

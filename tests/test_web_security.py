@@ -449,6 +449,10 @@ def test_a_fault_shows_a_number_and_no_stack(
     answer = browser.get("/api/v1/calls")
     assert answer.status == 500
     assert set(answer.json) == {"error"}
+    monkeypatch.setattr(web, "health", broken)
+    answer = browser.get("/calls")
+    assert (answer.status, answer.headers["content-type"]) == (500, "text/plain; charset=utf-8")
+    assert re.fullmatch(r"Something went wrong here\. Quote [0-9a-f]{8} when you report it\.\n", answer.text)
 
 
 def test_text_is_squeezed_and_only_when_asked(app: guard.App) -> None:

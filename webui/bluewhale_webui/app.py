@@ -9,7 +9,7 @@ from typing import Any
 import bottle
 
 from bluewhale_webui import access, csrf, guard, render, rights
-from bluewhale_webui.answers import JSON, Answer, NotModified, Problem, as_json, see
+from bluewhale_webui.answers import JSON, TEXT, Answer, NotModified, Problem, as_json, see
 from bluewhale_webui.context import Context
 from bluewhale_webui.routes import all_routes
 from bluewhale_webui.routing import Route, checked
@@ -93,7 +93,11 @@ def _problem(ctx: Context, api: bool, problem: Problem) -> Answer:
             type=JSON,
             headers=problem.headers,
         )
-    return ctx.page("problem.html", status=problem.status, headers=problem.headers, problem=problem)
+    try:
+        return ctx.page("problem.html", status=problem.status, headers=problem.headers, problem=problem)
+    except Exception:  # not even that: the box's files are away
+        log.exception("the page of a problem: %s", problem.text)
+        return Answer(body=f"{problem.text}\n", status=problem.status, type=TEXT, headers=problem.headers)
 
 
 def _run(ctx: Context, route: Route, parts: dict[str, str]) -> Answer:
@@ -144,7 +148,9 @@ def _identify(ctx: Context, api: bool = False) -> bool:
 def _find_session(ctx: Context) -> None:
     """The session of the cookie, as long as it runs and its user's rights and password are as they were."""
     secret = ctx.cookie("bw")
-    live = bool(bottle.request.environ.get("HTTP_X_LIVE"))  # a page that keeps itself fresh: nobody need be there
+    live = bool(
+        bottle.request.environ.get("HTTP_X_LIVE")
+    )  # a page that keeps itself fresh: nobody need be there
     session = access.find_session(ctx.web.access, secret, seen=not live) if secret else None
     if session is None:
         return

@@ -20,13 +20,11 @@ def show(ctx: Context) -> Answer:
     snap = ctx.web.health()
     seen = snap.box.time_us if snap.box else 0
     tag = ctx.unchanged(facts.seq, facts.generation, facts.today(), seen)
-    today = facts.today()
-    first = formats.day_number(formats.day_of(today) - timedelta(days=DAYS - 1))
-    days = {row["day"]: row for row in reads.summary(ctx.web.box, ctx.scope, "day", first, today).rows}
-    yesterday = formats.day_number(formats.day_of(today) - timedelta(days=1))
     latest = reads.calls(ctx.web.box, ctx.scope, limit=LATEST).items
+    today, days = _days(ctx, facts.today(), latest)
+    yesterday = formats.day_number(formats.day_of(today) - timedelta(days=1))
     rows, _ = table(ctx, latest)
-    since = _shown_since(days, today, latest)
+    since = today if today in days else min(days, default=None)
     departments = reads.summary(ctx.web.box, ctx.scope, "department", since, today)
     destinations = reads.summary(ctx.web.box, ctx.scope, "destination", since, today, direction="outgoing")
     refresh = ctx.query.get("refresh", "")
@@ -36,6 +34,7 @@ def show(ctx: Context) -> Answer:
         today=days.get(today),
         yesterday=days.get(yesterday),
         day=today,
+        is_today=today == facts.today(),
         chart=_chart(ctx, days, today),
         days=[(day, days.get(day)) for day in _last_days(today)],
         rows=rows,
@@ -46,7 +45,6 @@ def show(ctx: Context) -> Answer:
         snap=snap,
         todo=_todo(ctx, bool(latest)),
         zone=facts.zone,
-        unassigned=_unassigned(departments),
         refresh=int(refresh) if refresh.isdigit() and 2 <= int(refresh) <= 3600 else 0,
     )
 
@@ -56,15 +54,17 @@ def _last_days(today: int) -> list[int]:
     return [formats.day_number(last - timedelta(days=back)) for back in range(DAYS - 1, -1, -1)]
 
 
-def _shown_since(days: dict[int, Any], today: int, latest: list[Any]) -> int | None:
-    """The tops are of today; of the last days while today is empty; of all if those are too."""
-    if today in days:
-        return today
-    return min(days) if days else None
-
-
-def _unassigned(summary: reads.Summary) -> int:
-    return sum(row["calls"] for row in summary.rows if row["department"] == 0)
+def _days(ctx: Context, today: int, latest: list[dict[str, Any]]) -> tuple[int, dict[int, dict[str, Any]]]:
+    """(day shown, sums of its last 14 days). It is today; but where nothing is of these days (a capture of last year
+    was played), it is the day of the newest calls."""
+    shown = today
+    while True:
+        first = formats.day_number(formats.day_of(shown) - timedelta(days=DAYS - 1))
+        days = {row["day"]: row for row in reads.summary(ctx.web.box, ctx.scope, "day", first, shown).rows}
+        newest = max((item["day"] for item in latest if item["day"] and item["day"] <= today), default=None)
+        if any(row["calls"] for row in days.values()) or newest is None or shown == newest:
+            return shown, days
+        shown = newest
 
 
 def _chart(ctx: Context, days: dict[int, Any], today: int) -> Any:

@@ -6,12 +6,13 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from bluewhale.ledger import numbering, plan_check, rating
+from bluewhale.ledger import numbering, plan_check, plan_csv, rating
 from bluewhale.ledger import plan as plan_files
 from bluewhale.ledger.numbering import Site
+from bluewhale.ledger.plan_lines import line_of
 from bluewhale.model import EVERYTHING
 from bluewhale.store import reads
-from bluewhale_webui import facts, price_table, rights, uploads
+from bluewhale_webui import facts, rights, uploads
 from bluewhale_webui.answers import Answer, Problem
 from bluewhale_webui.context import Context
 from bluewhale_webui.routing import Route
@@ -123,64 +124,50 @@ def _try(ctx: Context, plan: plan_files.Plan) -> dict[str, Any] | None:
 def preview(ctx: Context) -> Answer:
     data = uploads.received(ctx, "file", LIMIT)
     filename = (ctx.files["file"].raw_filename or "").lower()
-    tree, faults = read(
-        data, filename, ctx.form.get("name", "").strip(), ctx.form.get("currency", "").strip()
-    )
-    plan = None
-    if tree is not None:
-        try:
-            plan = plan_files.parse(tree)
-        except plan_files.PlanError as error:
-            faults = error.faults
-    if plan is None:
-        return ctx.page(
-            "plan_preview.html",
-            status=422,
-            plan=None,
-            faults=faults,
-            upload="",
-            warnings=[],
-            old=None,
-            diff=[],
-            hidden=0,
-            in_use=False,
-        )
-    old = next(
-        (
-            facts.parsed(i["value"])
-            for i in reads.settings(ctx.web.box, EVERYTHING, "plan")
-            if i["key"] == plan.name
-        ),
-        None,
-    )
+    tree, faults = read(data, filename)
+    if tree is None:
+        return ctx.page("plan_preview.html", status=422, plan=None, faults=faults)
+    plan = plan_files.parse(tree)
     whole = msgspec.json.encode(tree)
     if len(whole) > IN_ONE:
         raise Problem(
             413,
             ctx.text("This plan is too large: its text may have %(size)s kB at most.", size=IN_ONE // 1000),
         )
-    number = uploads.keep(ctx, "plan", ctx.web.facts.now().generation, whole, plan.name)
+    known = reads.settings(ctx.web.box, EVERYTHING, "plan")
+    old = next((facts.parsed(item["value"]) for item in known if item["key"] == plan.name), None)
     diff = differences(old, plan)
     return ctx.page(
-        "plan_preview.html", plan=plan, faults=[], upload=number, warnings=plan_check.check(plan), old=old,
-        diff=diff[:SHOWN], hidden=max(0, len(diff) - SHOWN), in_use=ctx.web.facts.now().pricing.get("charge") == plan.name,
-    )  # fmt: skip
+        "plan_preview.html",
+        plan=plan,
+        upload=uploads.keep(ctx, "plan", ctx.web.facts.now().generation, whole, plan.name),
+        warnings=plan_check.check(plan),
+        old=old,
+        diff=diff[:SHOWN],
+        hidden=max(0, len(diff) - SHOWN),
+        in_use=ctx.web.facts.now().pricing.get("charge") == plan.name,
+    )
 
 
-def read(
-    data: bytes, filename: str, name: str, currency: str
-) -> tuple[dict[str, Any] | None, list[plan_files.Fault]]:
-    """A plan tree from an uploaded file, TOML, JSON or CSV, told by its ending or its look; or what is wrong."""
+def read(data: bytes, filename: str) -> tuple[dict[str, Any] | None, list[plan_files.Fault]]:
+    """A plan tree that can be used, from an uploaded TOML, JSON or CSV; or what is wrong, with its lines."""
     try:
-        if filename.endswith((".csv", ".txt", ".tsv")):
-            return price_table.tree(data, name or "prices", currency or "CNY"), []
-        return plan_files.load(data.decode("utf-8-sig"), filename), []
-    except price_table.TableError as error:
-        return None, error.faults
-    except plan_files.PlanError as error:
-        return None, error.faults
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return None, [plan_files.Fault("", "not UTF-8 text")]
+        try:
+            text = data.decode("gb18030")
+        except UnicodeDecodeError:
+            return None, [plan_files.Fault("", "neither UTF-8 nor GB18030 text")]
+    try:
+        tree = plan_files.load(text, filename)
+        plan_files.parse(tree)
+    except plan_files.PlanError as error:
+        kind = plan_files.kind_of(text, filename)
+        return None, [
+            msgspec.structs.replace(f, line=f.line or (line_of(text, f.path, kind) if f.path else None))
+            for f in error.faults
+        ]
+    return tree, []
 
 
 def differences(
@@ -237,6 +224,14 @@ def export(ctx: Context, name: str) -> Answer:
     return Answer(body=body, type="application/json", headers=headers)
 
 
+def export_table(ctx: Context, name: str) -> Answer:
+    """The plan as a table for a spreadsheet, as it can be uploaded again."""
+    value = _setting(ctx, name)["value"]
+    body = "\ufeff" + plan_csv.table_of(value.get("plan", value))
+    headers = [("Content-Disposition", "attachment; filename*=UTF-8''plan.csv")]
+    return Answer(body=body, type="text/csv; charset=utf-8", headers=headers)
+
+
 ROUTES = (
     Route("GET", "/prices", show, rights.MONEY),
     Route("POST", "/prices/preview", preview, rights.MONEY, limit=LIMIT + 100_000),
@@ -244,5 +239,6 @@ ROUTES = (
     Route("POST", "/prices/choose", choose, rights.MONEY),
     Route("GET", "/prices/<name>", show_plan, rights.MONEY),
     Route("GET", "/prices/<name>/json", export, rights.MONEY),
+    Route("GET", "/prices/<name>/csv", export_table, rights.MONEY),
     Route("POST", "/prices/<name>/remove", remove, rights.MONEY),
 )
