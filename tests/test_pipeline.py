@@ -141,6 +141,25 @@ def test_without_a_plan_a_call_is_unpriced_and_says_so() -> None:
     assert [(line.charge_micros, line.unpriced) for line in made] == [(None, "no plan"), (0, None)]
 
 
+def test_a_call_is_priced_from_its_answer() -> None:
+    """It rings at the day's price and is answered in the evening's."""
+    journal = Journal()
+    slot = {"from_s": 0, "per_s": 60, "increment_s": 60}
+    tree = {
+        "name": "bands", "currency": "EUR", "decimals": 2, "rounding": "up",
+        "band": [{"name": "evening", "from": "11:00:03", "to": "24:00"}],
+        "rate": [
+            {"prefix": "", "name": "day", "slot": [slot | {"price": "1"}]},
+            {"prefix": "", "name": "evening", "band": "evening", "slot": [slot | {"price": "5"}]},
+        ],
+    }  # fmt: skip
+    journal.owner("plan", "bands", {"plan": tree})
+    journal.owner("pricing", "default", {"charge": "bands"})
+    journal.owner("feed", "main", {"url": "tcp-listen:9000", "format": "avaya-ipoffice"})
+    journal.chunk("main/1", smdr(1, talk=60))
+    assert [line.charge_micros for line in whole(journal.records).lines] == [5_000_000]
+
+
 def test_a_plan_counts_from_where_it_stands_in_the_journal() -> None:
     journal = Journal()
     journal.owner("feed", "main", {"url": "tcp-listen:9000", "format": "avaya-ipoffice"})
@@ -377,6 +396,38 @@ def test_any_batching_gives_the_same(records: list[Record], sizes: list[int]) ->
         drive(state, records[at : at + size], kept, records, size)
         at += size
     same(kept, whole(records))
+
+
+def restarted_before(records: list[Record], number: int) -> Kept:
+    """Folded with a restart before the record of that index, counted from the end."""
+    kept, at = Kept(), len(records) - number
+    drive(fresh(), records[:at], kept, records)
+    drive(kept.restarted(), records[at:], kept, records)
+    return kept
+
+
+def test_a_restart_remembers_from_where_an_undecided_feed_was_not_read() -> None:
+    journal = Journal()
+    set_up(journal)
+    journal.chunk("main/1", b"\xfe\x07\r\n" * 200 + smdr(1)[:50])
+    journal.chunk("main/1", smdr(1)[50:] + smdr(2))
+    journal.owner("format", "main", {"format": "avaya-ipoffice"})
+    for number in (1, 2):
+        kept = restarted_before(journal.records, number)
+        same(kept, whole(journal.records))
+        assert len(kept.lines) == 2
+
+
+def test_a_restart_does_not_change_the_order_of_a_feeds_sources() -> None:
+    journal = Journal()
+    set_up(journal)
+    journal.owner("feed", "main", {"url": "udp:1", "format": "avaya-ipoffice"})
+    for source in ("main/9", "main/1", "main/5"):
+        journal.chunk(source, smdr(1) + smdr(2)[:40])
+    journal.owner("feed", "main", {"url": "udp:1", "format": "avaya-ipoffice", "options": {"year": 2026}})
+    kept = restarted_before(journal.records, 1)
+    assert len(kept.rejects) == 3
+    same(kept, whole(journal.records))
 
 
 class Killed(Exception):

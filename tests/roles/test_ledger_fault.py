@@ -53,17 +53,17 @@ def test_one_chunk_is_passed_over_and_all_others_count(
 
 
 @pytest.mark.usefixtures("broken")
-def test_what_cannot_be_read_again_stops_nothing(tmp_path: Path) -> None:
+def test_what_cannot_be_read_again_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The format shows only after the record that fails: later calls still come."""
     journal = Journaled(tmp_path / "data")
     journal.set_up(format="auto")
-    journal.chunk("main/1", b"\xfe\x07\x00" * 400 + b"\r\n" + smdr(7)[:60])
+    journal.chunk("main/1", b"\xfe\x07\x00\r\n" * 400 + smdr(7))
     journal.owner("format", "main", {"format": "avaya-ipoffice"})
-    journal.chunk("main/1", smdr(7)[60:])
     journal.chunk("main/1", smdr(8))
     config = journal.close()
     rebuild.catch_up(config, reader.ends(config.journal_dir), told)
     assert [line["extension"] for line in lines(config)] == ["208"]
+    assert "records of main cannot be read again" in caplog.text
 
 
 def test_an_owners_change_that_fails_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
