@@ -156,3 +156,34 @@ def test_a_form_token_holds_for_one_session_and_form(tmp_path: Path) -> None:
     assert not csrf.holds(bytes(32), "session", "/login", one)
     for typed in ("", "x", one[:-4], "ü" * 88, "A" * 88):
         assert not csrf.holds(key, "session", "/login", typed)
+
+
+def test_sums_are_kept_while_nothing_changed_and_remade_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bluewhale.model import EVERYTHING, NOTHING
+    from bluewhale_webui import sums
+
+    made: list[tuple[object, ...]] = []
+
+    def summary(
+        box: object, scope: object, by: str, since: object, until: object, **only: object
+    ) -> tuple[object, ...]:
+        made.append((scope, by, since, until, *only.items()))
+        return made[-1]
+
+    monkeypatch.setattr(sums.reads, "summary", summary)
+    monkeypatch.setattr(sums, "WORTH", 0)
+    kept = sums.Sums(None)  # type: ignore[arg-type]
+    for _ in range(3):
+        kept.summary((1, 1), EVERYTHING, "day", 1, 2)
+    assert len(made) == 1
+    kept.summary((1, 1), NOTHING, "day", 1, 2)
+    kept.summary((1, 1), EVERYTHING, "day", 1, 2, direction="outgoing")
+    kept.summary((2, 1), EVERYTHING, "day", 1, 2)
+    assert len(made) == 4, "another reader, another question, another state of the box"
+    monkeypatch.setattr(sums, "WORTH", 10**9)
+    kept.summary((3, 1), EVERYTHING, "day", 1, 2)
+    kept.summary((4, 1), EVERYTHING, "day", 1, 2)
+    assert len(made) == 5, "dear ones are shown a little old"
+    for number in range(sums.MOST + 5):
+        kept.summary((1, 1), EVERYTHING, "day", number, number)
+    assert len(kept._kept) <= sums.MOST

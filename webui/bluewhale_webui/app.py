@@ -166,8 +166,10 @@ def _find_session(ctx: Context) -> None:
 
 
 def _let_in(ctx: Context, route: Route) -> Answer | None:
-    if ctx.may(route.may):
+    if ctx.may(route.may) or (route.part and ctx.who is not None and ctx.who.role in route.may):
         return None
+    if ctx.who is not None and ctx.who.role in route.may:
+        raise Problem(403, ctx.text("This is for those who may see the whole box."))
     if ctx.who is not None:
         raise Problem(403, ctx.text("Your role may not do this."))
     if route.api or route.path == "/metrics":

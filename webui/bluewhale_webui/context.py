@@ -11,6 +11,7 @@ from bluewhale import owner
 from bluewhale.health import reads as health
 from bluewhale.journal.client import CaptureAway, Refused
 from bluewhale.model import Scope, parse_origin
+from bluewhale.store import reads
 from bluewhale_webui import access, csrf, render, rights, texts
 from bluewhale_webui.answers import Answer, NotModified, Problem, see
 from bluewhale_webui.web import Web
@@ -120,7 +121,10 @@ class Context:
         return self.who.scope
 
     def may(self, roles: frozenset[str]) -> bool:
-        return self.who is not None and self.who.role in roles
+        """Whether the reader has one of the roles; those that look after the whole box must also see all of it."""
+        if self.who is None or self.who.role not in roles:
+            return False
+        return rights.VIEWER in roles or rights.sees_all(self.who.scope)
 
     @property
     def technical(self) -> bool:
@@ -141,6 +145,11 @@ class Context:
         return ("bad" if worst else "warn", self.plural("%(num)s alarm", "%(num)s alarms", len(snap.alarms)))
 
     # answers
+
+    def summary(self, by: str, since: int | None, until: int | None, **only: Any) -> reads.Summary:
+        """Sums of days within the reader's scope."""
+        known = self.web.facts.now()
+        return self.web.sums.summary((known.seq, known.generation), self.scope, by, since, until, **only)
 
     def page(
         self, template: str, *, status: int = 200, headers: list[tuple[str, str]] | None = None, **values: Any

@@ -15,6 +15,7 @@ from bluewhale.model import EVERYTHING
 from bluewhale.store import reads
 
 MAIN = "main"
+PLANS_KEPT = 15
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -42,6 +43,7 @@ class Keeper:
     def __init__(self, box: reads.Box, zone: str) -> None:
         self.box, self.zone = box, zone
         self._facts = Facts(zone=zone)
+        self._plans: dict[int, Plan] = {}
         self._lock = threading.Lock()
 
     def now(self) -> Facts:
@@ -73,6 +75,18 @@ class Keeper:
         return Facts(
             generation=generation, zone=zone, zones=zones, ids=ids, pricing=pricing or {}, sites=sites
         )
+
+    def plan(self, number: int) -> Plan | None:
+        """The version of a plan that priced a line, by its id; it never changes."""
+        with self._lock:
+            known = self._plans.get(number)
+        if known is None:
+            found = next((item for item in reads.plans(self.box, EVERYTHING) if item["id"] == number), None)
+            known = parsed(found["plan"]) if found else None
+            if known is not None:
+                with self._lock:
+                    self._plans = dict([*self._plans.items()][-PLANS_KEPT:]) | {number: known}
+        return known
 
     def book(self) -> attribute.Book:
         """Sites and directory as they stand, to compare an uploaded table with."""

@@ -16,6 +16,7 @@ DIRECTIONS = tuple(texts.DIRECTION)
 PERIODS = ("today", "yesterday", "week", "last-week", "month", "last-month")
 FLAGS = ("unanswered", "unpriced", "unassigned")
 DEFAULT_LIMIT, ON_PHONE, MOST = 50, 20, 500
+MANY = 2_000_000  # calls of a box from which on no total is made beside a list
 LONGEST = 80  # characters of a search text
 
 
@@ -128,19 +129,14 @@ def _start(day: date | None, zone: str) -> int | None:
 
 
 def total(ctx: Context, wanted: Wanted) -> dict[str, Any] | None:
-    """Calls, seconds and amounts of a whole search, where the daily sums know them."""
-    if wanted.narrow:
+    """Calls, seconds and amounts of a whole search, where the daily sums know them and it is cheap to ask."""
+    box = ctx.web.health().box
+    if wanted.narrow or (box is not None and (box.calls or 0) > MANY):
         return None
-    found = reads.summary(
-        ctx.web.box,
-        ctx.scope,
-        "day",
-        formats.day_number(wanted.since) if wanted.since else None,
-        formats.day_number(wanted.until) if wanted.until else None,
-        direction=wanted.direction or None,
-        department=wanted.department,
-    )
-    return found.total
+    since = formats.day_number(wanted.since) if wanted.since else None
+    until = formats.day_number(wanted.until) if wanted.until else None
+    only = {"direction": wanted.direction or None, "department": wanted.department}
+    return ctx.summary("day", since, until, **only).total
 
 
 def conditions(

@@ -60,6 +60,10 @@ class Who(msgspec.Struct, frozen=True):
     token: bool = False
 
 
+def sees_all(scope: Scope) -> bool:
+    return scope.enterprises is None and scope.sites is None and scope.departments is None
+
+
 def resolve(names: ScopeNames, ids: dict[str, dict[str, set[int]]]) -> Scope:
     """Names to ids. `ids`: kind -> name -> ids (departments of several enterprises may share a name).
 

@@ -14,6 +14,8 @@ FORM_LIMIT = 64 * 1024  # bytes of a form without a file
 class Route(msgspec.Struct, frozen=True):
     """`may`: roles, or one of rights.OPEN, ALWAYS, BEFORE. `limit`: bytes a body may have.
 
+    A route that not everybody may use is for those who see the whole box, unless it says `part`.
+
     `summary`, `parameters` and `answer` are what the OpenAPI document says of a route below /api/.
     """
 
@@ -22,6 +24,7 @@ class Route(msgspec.Struct, frozen=True):
     view: View
     may: frozenset[str]
     limit: int = FORM_LIMIT
+    part: bool = False
     summary: str = ""
     parameters: tuple[tuple[str, str], ...] = ()
     answer: str = "object"

@@ -11,7 +11,7 @@ from bluewhale import setup_code
 from bluewhale.config import Config
 from bluewhale.health import reads as health
 from bluewhale.store import reads
-from bluewhale_webui import access, auth, csrf, facts, rights
+from bluewhale_webui import access, auth, csrf, facts, rights, sums
 from bluewhale_webui.hosts import Hosts
 from bluewhale_webui.watched import Watched
 
@@ -41,6 +41,7 @@ class Web:
         self.access = access.Access(secrets / "access.db")
         self.box = reads.open_box(config)
         self.facts = facts.Keeper(self.box, config.zone)
+        self.sums = sums.Sums(self.box)
         self.hosts = Hosts(config)
         self.published = rights.published(config)
         self.secrets = Watched(auth.users_file(config), auth.Secrets, {})

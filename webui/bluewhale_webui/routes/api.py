@@ -144,10 +144,10 @@ ROUTES = (
         parameters=(("by", "day, department, extension, direction, site or destination"), *SEARCH[2:6]), answer="list",
     ),
     Route("GET", "/api/v1/feeds", feeds, rights.TECHNICAL, summary="Feeds and their state", answer="list"),
-    Route("GET", "/api/v1/directory", directory, rights.STAFF, summary="Who has which extension", answer="list"),
-    Route("GET", "/api/v1/plans", plans, rights.MONEY, summary="Plans, each version that priced a call", answer="list"),
+    Route("GET", "/api/v1/directory", directory, rights.STAFF, part=True, summary="Who has which extension", answer="list"),
+    Route("GET", "/api/v1/plans", plans, rights.MONEY, part=True, summary="Plans, each version that priced a call", answer="list"),
     Route(
-        "GET", "/api/v1/rejects", rejects, rights.TECHNICAL,
+        "GET", "/api/v1/rejects", rejects, rights.TECHNICAL, part=True,
         summary="What could not be read, and why", parameters=(("feed", "id of a feed"), PLACE, LIMIT), answer="list",
     ),
     Route("GET", "/api/v1/openapi.json", document, rights.EVERYONE, summary="This document"),

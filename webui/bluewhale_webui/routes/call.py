@@ -6,7 +6,7 @@ from bluewhale.journal import reader
 from bluewhale.ledger import numbering, rating
 from bluewhale.model import parse_origin
 from bluewhale.store import reads
-from bluewhale_webui import charts, dial, facts, formats, rights, texts
+from bluewhale_webui import charts, dial, formats, rights, texts
 from bluewhale_webui.answers import Answer, Problem
 from bluewhale_webui.context import Context
 from bluewhale_webui.routes.calls import row
@@ -85,8 +85,7 @@ def price(ctx: Context, call: dict[str, Any], zone: str) -> rating.Price | None:
     a call, corrections): then only the sum is shown."""
     if not call["charge_micros"] or call["plan"] is None or call["talk_s"] is None:
         return None
-    version = next((item for item in reads.plans(ctx.web.box, ctx.scope) if item["id"] == call["plan"]), None)
-    plan = facts.parsed(version["plan"]) if version else None
+    plan = ctx.web.facts.plan(call["plan"])
     start = call["answered_utc"] if call["answered_utc"] is not None else call["started_utc"]
     if plan is None or start is None:
         return None

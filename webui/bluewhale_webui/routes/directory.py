@@ -111,7 +111,7 @@ def one(ctx: Context) -> Answer:
 
 
 ROUTES = (
-    Route("GET", "/directory", show, rights.STAFF),
+    Route("GET", "/directory", show, rights.STAFF, part=True),
     Route("GET", "/directory/csv", export, rights.TECHNICAL),
     Route("POST", "/directory/preview", preview, rights.TECHNICAL, limit=LIMIT + 100_000),
     Route("POST", "/directory/apply", apply, rights.TECHNICAL),

@@ -84,7 +84,7 @@ def remove(ctx: Context, name: str) -> Answer:
 
 
 def rejects(ctx: Context) -> Answer:
-    feeds = {item["id"]: item["name"] for item in reads.catalogue(ctx.web.box, EVERYTHING, "feed")}
+    feeds = {item["id"]: item["name"] for item in reads.catalogue(ctx.web.box, ctx.scope, "feed")}
     text = ctx.query.get("feed", "")
     feed = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
     try:
@@ -121,5 +121,5 @@ ROUTES = (
     Route("POST", "/feeds", save, rights.TECHNICAL),
     Route("GET", "/feeds/<name>", show_feed, rights.TECHNICAL),
     Route("POST", "/feeds/<name>/remove", remove, rights.ADMINISTRATORS),
-    Route("GET", "/rejects", rejects, rights.TECHNICAL),
+    Route("GET", "/rejects", rejects, rights.TECHNICAL, part=True),
 )

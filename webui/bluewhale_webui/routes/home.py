@@ -25,8 +25,8 @@ def show(ctx: Context) -> Answer:
     yesterday = formats.day_number(formats.day_of(today) - timedelta(days=1))
     rows, _ = table(ctx, latest)
     since = today if today in days else min(days, default=None)
-    departments = reads.summary(ctx.web.box, ctx.scope, "department", since, today)
-    destinations = reads.summary(ctx.web.box, ctx.scope, "destination", since, today, direction="outgoing")
+    departments = ctx.summary("department", since, today)
+    destinations = ctx.summary("destination", since, today, direction="outgoing")
     refresh = ctx.query.get("refresh", "")
     return ctx.page(
         "home.html",
@@ -60,7 +60,7 @@ def _days(ctx: Context, today: int, latest: list[dict[str, Any]]) -> tuple[int, 
     shown = today
     while True:
         first = formats.day_number(formats.day_of(shown) - timedelta(days=DAYS - 1))
-        days = {row["day"]: row for row in reads.summary(ctx.web.box, ctx.scope, "day", first, shown).rows}
+        days = {row["day"]: row for row in ctx.summary("day", first, shown).rows}
         newest = max((item["day"] for item in latest if item["day"] and item["day"] <= today), default=None)
         if any(row["calls"] for row in days.values()) or newest is None or shown == newest:
             return shown, days
@@ -97,7 +97,7 @@ def _todo(ctx: Context, calls: bool) -> list[tuple[bool, str, str]]:
         (bool(feeds), ctx.text("Connect a PBX: a feed"), "/feeds"),
         (calls, ctx.text("See the first call"), "/calls"),
         (
-            bool(reads.directory(ctx.web.box, ctx.scope)),
+            bool(reads.settings(ctx.web.box, EVERYTHING, "directory")),
             ctx.text("Upload the directory: who has which extension"),
             "/directory",
         ),

@@ -126,9 +126,7 @@ def _is(ctx: Context, name: str) -> bool:
 
 def summary(ctx: Context, by: str, since: date, until: date) -> reads.Summary:
     direction = "outgoing" if by == "destination" else None
-    return reads.summary(
-        ctx.web.box, ctx.scope, by, formats.day_number(since), formats.day_number(until), direction=direction
-    )
+    return ctx.summary(by, formats.day_number(since), formats.day_number(until), direction=direction)
 
 
 def money_columns(found: reads.Summary) -> list[tuple[str, int]]:
