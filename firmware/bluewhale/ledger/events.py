@@ -45,7 +45,7 @@ def link(state: State, out: Out, record: Record) -> None:
             _set_up(state, out, feed, setting)
     elif told.event in ENDED and feed is not None and record.source in state.sources:
         touch(state, out, feed)
-        take(state, out, feed, parse.close(feed, state.sources, record.source, state.now_us))
+        take(state, out, feed, parse.close(feed, state.sources, state.journal, record.source, state.now_us))
 
 
 def _set_up(state: State, out: Out, feed: Feed, setting: FeedSetting) -> None:
@@ -102,7 +102,7 @@ def close_all(state: State, out: Out) -> None:
     for name in sorted(state.sources):
         out.touched.add(name)
         feed = state.feeds[state.sources[name].feed]
-        take(state, out, feed, parse.close(feed, state.sources, name, state.now_us))
+        take(state, out, feed, parse.close(feed, state.sources, state.journal, name, state.now_us))
 
 
 def end_journal(state: State, out: Out, record: Record) -> None:

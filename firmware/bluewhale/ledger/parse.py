@@ -6,13 +6,39 @@ the newest HELD_BYTES of its bytes are held to be looked at; what is pushed out,
 from the first that was not read (`again_from`): nothing is lost by deciding late.
 """
 
-from typing import NamedTuple
-
-import msgspec
-
-from bluewhale.formats import Decoder, Guess, Item, OptionError, decide, detect, load_formats
+from bluewhale.formats import Guess, decide, detect
+from bluewhale.ledger import newcomer
 from bluewhale.ledger.owner_fold import AUTO, FeedSetting
-from bluewhale.model import FEED, FeedStats, Origin, Record, Reject, Why
+from bluewhale.ledger.sources import (
+    Feed,
+    Found,
+    Held,
+    SavedSource,
+    Source,
+    Sources,
+    count_skips,
+    feed_of,
+    feeds_decoder,
+    of_feed,
+    restore,
+    save,
+)
+from bluewhale.model import FEED, Origin, Record, Reject, Why
+
+__all__ = [
+    "Feed",
+    "Found",
+    "SavedSource",
+    "Source",
+    "abandon",
+    "chunk",
+    "close",
+    "feed_of",
+    "restore",
+    "save",
+    "set_up",
+    "tick",
+]
 
 HELD_BYTES = 65536
 HELD_PIECES = 2048
@@ -21,83 +47,33 @@ RETRY_EVERY_LINE = 4096  # up to that many bytes each line is a new look, then e
 ENDS = (b"\n", b"\r", b"\x03")
 
 
-class Held(msgspec.Struct, array_like=True):
-    position: int  # of data[0]
-    at_us: int
-    data: bytes
-
-
-class Source(msgspec.Struct):
-    """One connection of a feed. `decoder` None: its bytes are held until the feed's format is known."""
-
-    feed: str
-    decoder: Decoder | None = None
-    held: list[Held] = []
-    ended: bool = False  # closed while its bytes are held
-    skipped: int = 0  # what the decoder skipped when last asked
-
-
-class SavedSource(msgspec.Struct, omit_defaults=True):
-    feed: str
-    decoder: dict[str, object] | None = None
-    held: list[Held] = []
-    ended: bool = False
-
-
-class Feed(msgspec.Struct):
-    """What the fold knows of a feed. `format` is the one in force: the owner's word, or what was detected."""
-
-    id: int
-    name: str
-    setting: FeedSetting
-    format: str | None = None
-    dialect: dict[str, object] = {}  # options that detection found to fit
-    stats: FeedStats = msgspec.field(default_factory=FeedStats)
-    confirmed: str | None = None  # by an owner record `format`
-    held: int = 0  # bytes held over all sources
-    retry_at: int = 0  # bytes held at which to look again
-    ticks: int = 0  # quiet minutes since bytes are held
-    unread_from: int | None = None  # position of the first record that was not read, while undecided
-    again_from: int | None = None  # the same once the format is known, until the fold has asked for them
-
-
-class Found(NamedTuple):
-    """What came out of one source's bytes, and when these were received."""
-
-    source: str
-    at_us: int
-    items: list[Item]
-
-
-Sources = dict[str, Source]
-
-
-def feed_of(source: str) -> str:
-    """The feed's name in a source's: FEED/CONNECTION."""
-    return source.rpartition("/")[0] or source
-
-
 def chunk(feed: Feed, sources: Sources, journal: str, record: Record, at_us: int) -> list[Found]:
     """Bytes of a source, received at `at_us`."""
     name = record.source
     source = sources.get(name)
     if source is None:
-        source = sources[name] = Source(feed.name, _decoder(feed, journal))
+        source = sources[name] = _newcomer(feed, journal)
+    if source.trial is not None:
+        piece = Held(record.data_position, at_us, record.payload)
+        return newcomer.look(feed, source, name, piece, journal)
     decoder = source.decoder
     if decoder is None:
         source.ended = False
         return _hold(feed, sources, source, record, at_us)
     found = [Found(name, at_us, decoder.feed(record.payload, record.data_position, at_us))]
     if decoder.skipped != source.skipped:
-        _count_skips(feed, source, decoder)
+        count_skips(feed, source, decoder)
     return found
 
 
-def close(feed: Feed, sources: Sources, name: str, at_us: int) -> list[Found]:
+def close(feed: Feed, sources: Sources, journal: str, name: str, at_us: int) -> list[Found]:
     """The source ended: its rest is framed as if it had an end; a format with no rival is decided."""
     source = sources.get(name)
     if source is None:
         return []
+    if source.trial is not None:
+        del sources[name]
+        return newcomer.close(feed, source, name, journal, at_us)
     if source.decoder is not None:
         del sources[name]
         return [_flushed(feed, source, name, at_us)]
@@ -121,7 +97,7 @@ def abandon(feed: Feed, sources: Sources) -> list[Found]:
     feed.unread_from = None
     return [
         _undetected(feed, sources, name, piece)
-        for name in _of(feed, sources)
+        for name in of_feed(feed, sources)
         for piece in list(sources[name].held)
     ]
 
@@ -131,23 +107,23 @@ def set_up(feed: Feed, sources: Sources, journal: str, setting: FeedSetting, at_
 
     If its bytes are to be read otherwise now, what its sources hold is read to the end as before.
     """
-    before = (feed.format, feed.setting.options)
-    feed.setting = setting
     owners = feed.confirmed if setting.format == AUTO else setting.format
-    feed.format = owners or feed.format
-    if (feed.format, setting.options) == before:
+    format_now = owners or feed.format
+    found: list[Found] = []
+    same = (format_now, setting.options) == (feed.format, feed.setting.options)
+    if not same:
+        for name in of_feed(feed, sources):
+            source = sources[name]
+            if source.trial is not None or source.decoder is not None:
+                found += close(feed, sources, journal, name, at_us)
+    feed.setting = setting
+    if same:
         if owners:
             feed.stats.sure, feed.stats.evidence = True, "set by the owner"
         return []
-    found = []
-    for name in _of(feed, sources):
-        source = sources[name]
-        if source.decoder is not None:
-            found.append(_flushed(feed, source, name, at_us))
-            del sources[name]
-    if feed.format != before[0]:
-        feed.dialect = {}
-    if _decoder(feed, journal) is None:
+    if format_now != feed.format:
+        feed.format, feed.dialect = format_now, {}
+    if feeds_decoder(feed, journal) is None:
         feed.format = None
         return found
     if owners:
@@ -156,45 +132,18 @@ def set_up(feed: Feed, sources: Sources, journal: str, setting: FeedSetting, at_
     return found
 
 
-def save(source: Source) -> SavedSource:
-    state = source.decoder.state() if source.decoder else None
-    return SavedSource(source.feed, state, source.held, source.ended)
-
-
-def restore(saved: SavedSource, feed: Feed, journal: str) -> Source:
-    """The inverse of save, with the feed's format and options as they were then. Raises OptionError."""
-    decoder = None
-    if saved.decoder is not None:
-        assert feed.format is not None, f"{feed.name} has a decoder and no format"
-        fmt, options = load_formats()[feed.format], feed.dialect | feed.setting.options
-        decoder = Decoder(fmt, options, saved.decoder, journal=journal, stream=FEED)
-    return Source(saved.feed, decoder, saved.held, saved.ended)
-
-
-def _decoder(feed: Feed, journal: str) -> Decoder | None:
-    """A decoder for a source of the feed; None while its format is not known, or with options it has not."""
-    if feed.format is None:
-        return None
-    fmt = load_formats().get(feed.format)
-    if fmt is None:  # only a configuration file can say so: owners are refused
-        feed.stats.evidence = f"there is no format {feed.format}"
-        return None
-    try:
-        return Decoder(fmt, feed.dialect | feed.setting.options, journal=journal, stream=FEED)
-    except OptionError as error:  # options that do not suit what was detected: the page shows it
-        feed.stats.evidence = f"{feed.format}: options: {error}"
-        return None
-
-
-def _of(feed: Feed, sources: Sources) -> list[str]:
-    """The feed's sources by name: the order of a dict would not survive a restart."""
-    return sorted(name for name, source in sources.items() if source.feed == feed.name)
+def _newcomer(feed: Feed, journal: str) -> Source:
+    """A source's first bytes: where the feed's format was detected, this one may be another kind of PBX."""
+    decoder = feeds_decoder(feed, journal)
+    if decoder is not None and feed.setting.format == AUTO and feed.confirmed is None:
+        return Source(feed.name, trial=[])
+    return Source(feed.name, decoder)
 
 
 def _flushed(feed: Feed, source: Source, name: str, at_us: int) -> Found:
     assert source.decoder is not None
     found = Found(name, at_us, source.decoder.close(at_us))
-    _count_skips(feed, source, source.decoder)
+    count_skips(feed, source, source.decoder)
     return found
 
 
@@ -214,13 +163,13 @@ def _hold(feed: Feed, sources: Sources, source: Source, record: Record, at_us: i
 
 
 def _guesses(feed: Feed, sources: Sources) -> list[Guess]:
-    held = [[piece.data for piece in sources[name].held] for name in _of(feed, sources)]
+    held = [[piece.data for piece in sources[name].held] for name in of_feed(feed, sources)]
     return detect([b"".join(pieces) for pieces in held if pieces])
 
 
 def _decide(feed: Feed, sources: Sources, guess: Guess) -> bool:
     feed.format, feed.dialect = guess.format, guess.options
-    if _decoder(feed, "") is None:
+    if feeds_decoder(feed, "") is None:
         feed.format, feed.dialect = None, {}
         return False
     feed.stats.format, feed.stats.sure, feed.stats.evidence = guess.format, guess.sure, guess.evidence
@@ -230,7 +179,7 @@ def _decide(feed: Feed, sources: Sources, guess: Guess) -> bool:
 
 def _read_again(feed: Feed, sources: Sources) -> None:
     """From here on the feed's sources are what its records since `again_from` make of them."""
-    for name in _of(feed, sources):
+    for name in of_feed(feed, sources):
         del sources[name]
     feed.held = feed.retry_at = feed.ticks = 0
     feed.again_from, feed.unread_from = feed.unread_from, None
@@ -249,7 +198,7 @@ def _settle(feed: Feed, sources: Sources, *, patient: bool) -> list[Found]:
         return []
     return [
         _undetected(feed, sources, name, piece)
-        for name in _of(feed, sources)
+        for name in of_feed(feed, sources)
         if sources[name].ended
         for piece in list(sources[name].held)
     ]
@@ -258,8 +207,11 @@ def _settle(feed: Feed, sources: Sources, *, patient: bool) -> list[Found]:
 def _push_out(feed: Feed, sources: Sources) -> list[Found]:
     """The oldest pieces go when more is held than is looked at."""
     found = []
-    while feed.held > HELD_BYTES or sum(len(sources[name].held) for name in _of(feed, sources)) > HELD_PIECES:
-        holding = [name for name in _of(feed, sources) if sources[name].held]
+    while (
+        feed.held > HELD_BYTES
+        or sum(len(sources[name].held) for name in of_feed(feed, sources)) > HELD_PIECES
+    ):
+        holding = [name for name in of_feed(feed, sources) if sources[name].held]
         name = min(holding, key=lambda name: sources[name].held[0].position)
         found.append(_undetected(feed, sources, name, sources[name].held[0]))
     return found
@@ -276,8 +228,3 @@ def _undetected(feed: Feed, sources: Sources, name: str, piece: Held) -> Found:
         feed.ticks = 0
     origin = Origin("", FEED, piece.position, len(piece.data))
     return Found(name, piece.at_us, [Reject(origin, Why.UNDETECTED, feed.stats.evidence)])
-
-
-def _count_skips(feed: Feed, source: Source, decoder: Decoder) -> None:
-    feed.stats.skips += decoder.skipped - source.skipped
-    source.skipped = decoder.skipped
