@@ -28,7 +28,7 @@ long-tests: setup-test  ## the larger counts (kills, ratings); seeds and results
 	$(BIN)/pytest -n 0 -m long --timeout=7200
 
 bench: setup-test  ## CPU per record and stage, latency, bytes a call, memory; beside the budget
-	$(BIN)/python tests/bench/bench.py $(ARGS)
+	cd tests && ../$(BIN)/python -m bench $(ARGS)
 
 accept: setup-test  ## rewrite one golden file: make accept CASE=family/case (say why in the commit)
 	$(BIN)/python tests/accept.py $(CASE)

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import zstandard
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
 from bench.feeding import ipoffice
 from bench.stages import stages
+from bluewhale.journal.compress import FRAME_BYTES, LEVEL
 from boxes import Box
 from waiting import until
 
@@ -159,10 +160,10 @@ def size(directory: Path) -> int:
 
 def compressed(directory: Path) -> float:
     """How small zstd makes the raw dump: by the journal's own setting, on what the run wrote."""
-    import zstandard
-
     raw = b"".join(file.read_bytes() for file in sorted(directory.glob("*.seg")))
-    return len(raw) / len(zstandard.ZstdCompressor(level=3).compress(raw)) if raw else 0.0
+    packer = zstandard.ZstdCompressor(level=LEVEL)
+    frames = [packer.compress(raw[at : at + FRAME_BYTES]) for at in range(0, len(raw), FRAME_BYTES)]
+    return len(raw) / sum(map(len, frames)) if raw else 0.0
 
 
 if __name__ == "__main__":
