@@ -18,8 +18,9 @@ from bluewhale.journal import durable, identity, manifest, reader
 from bluewhale.journal.compress import LEVEL, Compressor, level_for
 from bluewhale.journal.format import FILE_HEADER_BYTES, NO_JOURNAL, Damage, Ends
 from bluewhale.journal.segments import MARKER, Compressed, Named
+from bluewhale.journal.space import free_bytes
 from bluewhale.journal.verify import verify
-from bluewhale.journal.writer import JournalFull, Writer, WriterBusy, free_bytes
+from bluewhale.journal.writer import JournalFull, Writer, WriterBusy
 from bluewhale.model import FEED, OWNER, Kind, Record
 from journal_tools import BOX, HandClock, compress_closed, everything, flip, open_small, segment_files, sound
 from waiting import until

@@ -18,7 +18,8 @@ from bluewhale.clock import Stamp
 from bluewhale.journal.compress import Compressor
 from bluewhale.journal.durable import Durable
 from bluewhale.journal.format import Ends
-from bluewhale.journal.writer import MARK_SOURCE, PRIVILEGED, TERM, JournalFull, Writer, start_mark
+from bluewhale.journal.opening import MARK_SOURCE, TERM, start_mark
+from bluewhale.journal.writer import PRIVILEGED, JournalFull, Writer
 from bluewhale.model import Kind, Origin
 
 log = logging.getLogger("bluewhale")

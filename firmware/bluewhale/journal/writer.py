@@ -5,16 +5,10 @@ stop while less than the owner's share is free; owner changes, alarms and marks 
 all the same, the reserve is released; when even that is used up nothing is taken until there is space.
 """
 
-import errno
-import fcntl
-import logging
 import os
 import threading
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
-
-import msgspec
 
 from bluewhale import clock as clocks
 from bluewhale.clock import Stamp
@@ -23,35 +17,26 @@ from bluewhale.journal import durable as durable_file
 from bluewhale.journal import identity as identities
 from bluewhale.journal.durable import Durable
 from bluewhale.journal.format import MAX_PAYLOAD, MAX_SOURCE, NO_JOURNAL, STREAMS, SYNCED
-from bluewhale.journal.recover import Found, recover
-from bluewhale.journal.segments import listing, open_segment
+from bluewhale.journal.opening import (
+    MARK_SOURCE,
+    WriterBusy,
+    identify,
+    newest_journal,
+    report,
+    start_mark,
+    take_lock,
+)
+from bluewhale.journal.recover import recover
+from bluewhale.journal.space import FULL, free_bytes, make_reserve, release_reserve
 from bluewhale.journal.tail import Tail
 from bluewhale.model import FEED, OWNER, Kind, Origin, stream_of
 
-log = logging.getLogger("bluewhale")
-FULL = (errno.ENOSPC, errno.EDQUOT)
-MARK_SOURCE = "capture"
-TERM = 1  # of a standby pair: who writes; one box writes in term 1 for ever
+__all__ = ["JournalFull", "Writer", "WriterBusy", "open_writer"]
 PRIVILEGED = frozenset({Kind.OWNER, Kind.ALARM, Kind.MARK})  # go on while feeds must wait
-
-
-class WriterBusy(Exception):
-    """Another process writes this journal; the text names its pid."""
 
 
 class JournalFull(Exception):
     """There is no space for this record; nothing was taken."""
-
-
-class Opened(msgspec.Struct, frozen=True):
-    """What the start found. `new`: this journal id begins here; byte counts by stream."""
-
-    journal: str
-    follows: str
-    new: bool
-    cut: dict[str, int]
-    damaged: dict[str, int]
-    lost: dict[str, int]
 
 
 class Writer:
@@ -76,7 +61,7 @@ class Writer:
         self.full = False
         for path in (directory, *(directory / stream for stream in STREAMS)):
             identities.make_directory(path)
-        self._lock = _take_lock(directory)
+        self._lock = take_lock(directory)
         try:
             self._open(box, segment_bytes, follows)
         except BaseException:
@@ -88,10 +73,10 @@ class Writer:
         if self._free < self.owner_share_bytes:
             self.release_reserve()
         published = durable_file.read(self.directory)
-        identity, new = _identity(self.directory, box, published, follows)
+        identity, new = identify(self.directory, box, published, follows)
         found = {stream: recover(self.directory, stream, published, identity.journal) for stream in STREAMS}
         self.journal = identity.journal
-        self.opened = _opened(identity, new, found)
+        self.opened = report(identity, new, found)
         self._tails = {s: Tail(self.directory, s, found[s], identity, segment_bytes) for s in STREAMS}
         self._seq = max(published.seq if published else 0, *(f.seq for f in found.values()))
         self._guard = threading.Lock()
@@ -108,7 +93,7 @@ class Writer:
         self.durable = self._publish(self._seq, published.commits if published else 0)
         self.durable = self._publish(self._seq, self.durable.commits)  # both places are sound from now on
         self.check_space()
-        if identity.follows != NO_JOURNAL and _newest_journal(self.directory) != self.journal:
+        if identity.follows != NO_JOURNAL and newest_journal(self.directory) != self.journal:
             # its first record: whoever reads on must see where the name changes
             self.append(Kind.MARK, MARK_SOURCE, start_mark(self.opened))
 
@@ -175,19 +160,13 @@ class Writer:
                 self.full = True
             elif left >= self.owner_share_bytes * 5 // 4 and not self._stuck:
                 self.full = False
-            reserve = self.directory / "reserve"
-            if not reserve.exists() and self._free >= 2 * self.reserve_bytes + 2 * self.owner_share_bytes:
-                _make_reserve(reserve, self.reserve_bytes)
+            if self._free >= 2 * self.reserve_bytes + 2 * self.owner_share_bytes:
+                make_reserve(self.directory, self.reserve_bytes)
             return self.full
 
     def release_reserve(self) -> bool:
         """Gives the reserve back to the disk. False if there was none."""
-        try:
-            (self.directory / "reserve").unlink()
-        except FileNotFoundError:
-            return False
-        log.warning("the disk is full: the journal's reserve is released")
-        return True
+        return release_reserve(self.directory)
 
     def close(self) -> None:
         """Syncs what is pending and lets go of the lock, also when there is no space for it (JournalFull)."""
@@ -239,18 +218,6 @@ class Writer:
         return now
 
 
-def start_mark(opened: Opened) -> bytes:
-    """The payload of a start's MARK: which journal writes from here on, and what the start found."""
-    body: dict[str, object] = {
-        "event": "start", "term": TERM, "active": True, "journal": opened.journal, "follows": opened.follows,
-        "version": version("bluewhale"),
-    }  # fmt: skip
-    for name, sizes in (("cut", opened.cut), ("damaged", opened.damaged), ("lost", opened.lost)):
-        if any(sizes.values()):
-            body[name] = sizes
-    return msgspec.json.encode(body)
-
-
 def open_writer(config: Config) -> Writer:
     """The writer of a box, as its configuration says. Raises WriterBusy, OSError."""
     sizes = config.journal
@@ -261,90 +228,3 @@ def open_writer(config: Config) -> Writer:
         reserve_bytes=sizes.reserve_mb << 20,
         owner_share_bytes=sizes.owner_share_mb << 20,
     )
-
-
-def free_bytes(directory: Path) -> int:
-    """What anybody may still write to the directory's file system."""
-    figures = os.statvfs(directory)
-    return figures.f_bavail * figures.f_frsize
-
-
-def _take_lock(directory: Path) -> int:
-    """The descriptor that holds `journal/lock`; our pid is written into it. Raises WriterBusy."""
-    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        pid = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
-        os.close(descriptor)
-        raise WriterBusy(f"process {pid} writes the journal in {directory}") from None
-    identities.adopt(descriptor, directory)
-    try:
-        os.pwrite(descriptor, f"{os.getpid():<19}\n".encode(), 0)
-    except OSError as error:
-        if error.errno not in FULL:
-            os.close(descriptor)
-            raise
-        log.warning("%s: no space to note our pid", directory / "lock")
-    return descriptor
-
-
-def _identity(
-    directory: Path, box: str, published: Durable | None, follows: str | None
-) -> tuple[identities.Identity, bool]:
-    """The journal's identity, and whether it is a new one: the first here, or the directory is a copy."""
-    known = identities.read(directory)
-    if known is not None and identities.is_genuine(directory, known, box):
-        return known, False
-    before = follows or (
-        known.journal if known else published.journal if published else _newest_journal(directory)
-    )
-    identity = identities.make(directory, box, before)
-    if before != NO_JOURNAL:
-        log.warning(
-            "journal %s begins here and follows %s (a copy or a restored box)", identity.journal, before
-        )
-    return identity, True
-
-
-def _newest_journal(directory: Path) -> str:
-    """The journal of the newest segment whose header can be read."""
-    newest = (0, NO_JOURNAL)
-    for stream in STREAMS:
-        for named in listing(directory, stream)[-1:]:
-            with open_segment(named) as segment:
-                if segment.header is not None:
-                    newest = max(newest, (segment.header.first_seq, segment.header.journal))
-    return newest[1]
-
-
-def _opened(identity: identities.Identity, new: bool, found: dict[str, Found]) -> Opened:
-    opened = Opened(
-        identity.journal, identity.follows, new,
-        cut={stream: f.cut for stream, f in found.items()},
-        damaged={stream: f.damaged for stream, f in found.items()},
-        lost={stream: f.lost for stream, f in found.items()},
-    )  # fmt: skip
-    for stream in STREAMS:
-        if opened.cut[stream] or opened.damaged[stream] or opened.lost[stream]:
-            log.warning(
-                "journal %s: %d bytes of torn tail cut, %d damaged, %d published bytes lost",
-                stream, opened.cut[stream], opened.damaged[stream], opened.lost[stream],
-            )  # fmt: skip
-    return opened
-
-
-def _make_reserve(path: Path, size: int) -> None:
-    """Blocks set aside on the disk, given back when it is full."""
-    if not size:
-        return
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        identities.adopt(descriptor, path.parent)
-        os.posix_fallocate(descriptor, 0, size)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        if error.errno not in FULL:
-            raise
-    finally:
-        os.close(descriptor)
