@@ -72,10 +72,10 @@ def state(box: Box, chromium: Browser) -> Any:
     page.goto(box.url)
     assert page.url.endswith("/setup")
     page.fill("#code", "AAAAA-AAAAA")
-    page.click("text=Go on")
+    follow(page, "text=Go on")
     assert page.inner_text("[role=alert]").count("not the code") == 1
     page.fill("#code", box.code.lower())
-    page.click("text=Go on")
+    follow(page, "text=Go on")
     page.fill("#name", NAME)
     page.fill("#password", PASSWORD)
     page.fill("#again", PASSWORD)
@@ -95,26 +95,33 @@ def window(chromium: Browser, state: Any, width: int = 1280, **more: Any) -> Wat
     )
 
 
+def follow(page: Page, place: str) -> None:
+    """Clicks, and waits for the page this leads to."""
+    with page.expect_navigation():
+        page.click(place)
+
+
 def test_from_the_code_to_the_bytes_of_a_call(box: Box, chromium: Browser, state: Any) -> None:
     there = window(chromium, state)
     page = there.page
+    rows = page.locator("table.cards tbody tr")
     page.goto(box.url)
-    page.click("nav.main >> text=Calls")
-    assert page.locator("table.cards tbody tr").count() == 50
-    page.click("text=Older")
-    assert page.locator("table.cards tbody tr").count() == 20
-    page.click("text=Newer")
+    follow(page, "nav.main >> text=Calls")
+    assert rows.count() == 50
+    follow(page, "text=Older")
+    assert rows.count() == 20
+    follow(page, "text=Newer")
     page.fill("#number", "*0042")
-    page.press("#number", "Enter")
-    assert page.locator("table.cards tbody tr").count() == 1
+    follow(page, "form.find button")
+    assert rows.count() == 1, page.inner_text("main")
     assert "number *0042" in page.inner_text(".lead")
-    page.click("table.cards tbody a")
+    follow(page, "table.cards tbody a")
     assert "902079460042" in page.inner_text("pre")
     assert page.inner_text("h1").startswith("Call of Wed 25 Nov 2026")
-    page.click("text=← Calls")
+    follow(page, "text=← Calls")
     assert "*0042" in page.input_value("#number"), "back at the same search"
-    page.click("[aria-label='Without number *0042']")
-    assert page.locator("table.cards tbody tr").count() == 50
+    follow(page, "[aria-label='Without number *0042']")
+    assert rows.count() == 50
     assert not there.wrong
     page.context.close()
 
@@ -170,14 +177,14 @@ def test_all_works_without_script(box: Box, chromium: Browser, state: Any) -> No
             "buffer": "分机,姓名,部门\n8012,王芳,财务部\n".encode(),
         },
     )
-    page.click("text=Preview")
+    follow(page, "text=Preview")
     assert "1 new" in page.inner_text(".sum")
-    page.click("text=Apply")
+    follow(page, "text=Apply")
     page.wait_for_selector("text=Applied.")
     assert "王芳" in page.inner_text("main")
-    page.click("header >> text=中文")
+    follow(page, "header >> text=中文")
     assert page.inner_text("h1") == "通讯录"
-    page.click("header >> text=English")
+    follow(page, "header >> text=English")
     assert page.inner_text("h1") == "Directory"
     page.context.close()
 
@@ -253,11 +260,39 @@ def test_sign_out_ends_it(box: Box, chromium: Browser, state: Any) -> None:
     assert page.get_attribute("html", "lang") == "zh-Hans"
     page.fill("#name", NAME)
     page.fill("#password", PASSWORD)
-    page.click("main button")
+    follow(page, "main button")
     assert page.url.endswith("/calls")
-    page.click(".me a[href='/me']")
-    page.click("form[action='/logout'] button")
+    follow(page, ".me a[href='/me']")
+    follow(page, "form[action='/logout'] button")
     assert page.url.endswith("/login")
     page.goto(box.url + "calls")
     assert "/login" in page.url
     context.close()
+
+
+LONG = """document.querySelectorAll('table.cards tbody tr').forEach((row, at) => {
+  const cells = row.children;
+  cells[0].firstElementChild.textContent = '2008-10-20 06:43:58';
+  cells[1].textContent = '0118999881999119 Wilhelmina Featherstonehaugh-Cholmondeley';
+  cells[2].textContent = 'Interkontinentalversicherungsabteilung Nordrhein-Westfalen';
+  cells[4].textContent = 'international-premium-rate-services-of-all-kinds';
+  cells[6].textContent = '12,345.6789';
+  cells[7].textContent = 'S0/SU1/DS1-0@gateway-of-the-third-floor.example';
+  if (at % 2) cells[3].textContent = '→ 0123456789012345678901234567890123456789';
+  cells[8].innerHTML = '<span class="st warn"><i>▲</i><b>Not answered</b></span>';
+})"""
+
+
+@pytest.mark.parametrize("width", [1280, 1024, 800, 390])
+def test_long_names_stay_in_the_sheet(box: Box, chromium: Browser, state: Any, width: int) -> None:
+    page = window(chromium, state, width).page
+    page.goto(box.url + "calls")
+    page.evaluate(LONG)
+    over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert over <= 0
+    sheet = page.locator("section.panel:has(table.cards)").bounding_box()
+    table = page.locator("table.cards").bounding_box()
+    assert sheet is not None
+    assert table is not None
+    assert table["x"] + table["width"] <= sheet["x"] + sheet["width"]
+    page.context.close()

@@ -47,7 +47,7 @@ def markup(number: str | None) -> Markup:
     parts = groups(number)
     if len(parts) == 1:
         return Markup('<span class="num">{}</span>').format(number)
-    inner = Markup("").join(Markup("<span>{}</span>").format(part) for part in parts)
+    inner = Markup("<wbr>").join(Markup("<span>{}</span>").format(part) for part in parts)
     return Markup('<span class="num">{}</span>').format(inner)
 
 

@@ -25,8 +25,8 @@ def show(ctx: Context) -> Answer:
     yesterday = formats.day_number(formats.day_of(today) - timedelta(days=1))
     rows, _ = table(ctx, latest)
     since = today if today in days else min(days, default=None)
-    departments = ctx.summary("department", since, today)
-    destinations = ctx.summary("destination", since, today, direction="outgoing")
+    departments = ctx.summary("department", since, today, limit=TOP)
+    destinations = ctx.summary("destination", since, today, direction="outgoing", limit=TOP + 1)
     refresh = ctx.query.get("refresh", "")
     return ctx.page(
         "home.html",

@@ -42,7 +42,7 @@ def show(ctx: Context, by: str) -> Answer:
     tag = ctx.unchanged(facts.seq, facts.generation, facts.today(), ctx.state())
     title, head, about = _named(ctx, by)
     since, until = period(ctx, formats.day_of(facts.today()))
-    found = summary(ctx, by, since, until)
+    found = summary(ctx, by, since, until, MOST_ROWS)
     return ctx.page(
         "report.html",
         headers=[tag],
@@ -52,8 +52,8 @@ def show(ctx: Context, by: str) -> Answer:
         about=about,
         since=since,
         until=until,
-        rows=[_row(ctx, by, row, since, until) for row in found.rows[:MOST_ROWS]],
-        more=max(0, len(found.rows) - MOST_ROWS),
+        rows=[_row(ctx, by, row, since, until) for row in found.rows],
+        rest=found.rest,
         total=found.total,
         money_columns=money_columns(found),
         chart=_chart(ctx, found.rows, title) if by == "day" else None,
@@ -124,9 +124,11 @@ def _is(ctx: Context, name: str) -> bool:
     return ctx.query.get("period", "this-month") == name
 
 
-def summary(ctx: Context, by: str, since: date, until: date) -> reads.Summary:
+def summary(ctx: Context, by: str, since: date, until: date, limit: int | None = None) -> reads.Summary:
     direction = "outgoing" if by == "destination" else None
-    return ctx.summary(by, formats.day_number(since), formats.day_number(until), direction=direction)
+    return ctx.summary(
+        by, formats.day_number(since), formats.day_number(until), direction=direction, limit=limit
+    )
 
 
 def money_columns(found: reads.Summary) -> list[tuple[str, int]]:
