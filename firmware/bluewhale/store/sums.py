@@ -105,6 +105,12 @@ def totals(box: Box, scope: Scope, since_day: int | None = None, until_day: int 
 
 def _where(scope: Scope, tests: dict[str, Any]) -> tuple[str, list[Any]]:
     conditions, values = scope_conditions(scope, "")
+    if (
+        tests["day >= ?"] is not None and tests["day >= ?"] == tests["day <= ?"]
+    ):  # one day: the table is in its order
+        tests = {"day = ?": tests["day >= ?"]} | {
+            test: tests[test] for test in tests if not test.startswith("day")
+        }
     for test, value in tests.items():
         if value is not None:
             conditions.append(test)
