@@ -25,6 +25,7 @@ from bluewhale.journal.format import (
     unpack_file_header,
 )
 from bluewhale.journal.scan import find, locate, scan
+from bluewhale.journal.verify import verify
 from bluewhale.model import FEED, OWNER, Kind, Origin, Record, stream_of
 from journal_tools import HandClock, compress_closed, everything, open_small, scratch, segment_files, sound
 
@@ -109,6 +110,47 @@ def test_damage_hides_no_sound_record(
             if isinstance(item, Record):
                 assert item == known[item.stream, item.position]
         assert covers(found, reader.ends(directory).of(FEED), reader.ends(directory).of(OWNER))
+
+
+@PROPERTY
+@given(
+    wanted=entries,
+    segment_bytes=st.integers(200, 4000),
+    packed=st.booleans(),
+    hits=st.lists(
+        st.tuples(st.integers(0, 1 << 30), st.integers(0, 1 << 30), st.binary(min_size=1, max_size=60)),
+        min_size=1,
+        max_size=6,
+    ),
+)
+def test_a_start_survives_any_damage(wanted: list, segment_bytes: int, packed: bool, hits: list) -> None:
+    """Any file of the journal, the manifest and the published end too: the writer starts and goes on."""
+    with scratch() as name:
+        directory = Path(name)
+        write_all(directory, wanted, segment_bytes)
+        if packed:
+            compress_closed(directory)
+        files = sorted(path for path in directory.rglob("*") if path.is_file())
+        for which, where, junk in hits:
+            path = files[which % len(files)]
+            data = bytearray(path.read_bytes())
+            at = where % (len(data) + 1)
+            data[at : at + len(junk)] = junk
+            path.write_bytes(data)
+        everything(directory)
+        list(verify(directory))
+        clock = HandClock()
+        for payload in (b"after", b"at last"):
+            writer = open_small(directory, segment_bytes, clock)
+            writer.append(Kind.CHUNK, "after", payload)
+            writer.append(Kind.OWNER, "after", payload)
+            writer.close()
+        found = [
+            item for item in everything(directory) if isinstance(item, Record) and item.source == "after"
+        ]
+        assert [r.payload for r in found if r.kind is Kind.CHUNK] == [b"after", b"at last"]
+        assert [r.payload for r in found if r.kind is Kind.OWNER] == [b"after", b"at last"]
+        list(verify(directory))
 
 
 def damage(directory: Path, hits: list) -> list[tuple[str, int, int]]:

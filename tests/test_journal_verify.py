@@ -148,6 +148,15 @@ def test_a_torn_line_of_the_manifest_does_not_stop_the_writer(journal: Path) -> 
     assert findings(journal) == []
 
 
+def test_a_hash_that_is_none_is_a_bad_line(journal: Path) -> None:
+    file = journal / FEED / manifest.NAME
+    text = file.read_text()
+    file.write_text(text.replace('"hash":"', '"hash":"zz', 1))
+    assert "feed/manifest.jsonl: line 1 cannot be read" in findings(journal)
+    file.write_text(text[:-4] + 'zz"}\n')
+    open_small(journal, clock=HandClock()).close()
+
+
 def test_bytes_behind_a_closed_segment_are_named(journal: Path) -> None:
     with (journal / FEED / FIRST).open("ab") as handle:
         handle.write(b"more")

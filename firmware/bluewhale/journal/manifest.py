@@ -73,9 +73,12 @@ def read(directory: Path, stream: str) -> tuple[list[Closed], list[int]]:
     closed, bad = [], []
     for number, text in enumerate(data.splitlines(), 1):
         try:
-            closed.append(msgspec.json.decode(text, type=Closed))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            line = msgspec.json.decode(text, type=Closed)
+            bytes.fromhex(line.previous + line.hash)
+        except ValueError:  # also what msgspec and the text's decoding raise
             bad.append(number)
+        else:
+            closed.append(line)
     return closed, bad
 
 

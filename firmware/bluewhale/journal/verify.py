@@ -80,7 +80,7 @@ def _stream(directory: Path, stream: str, published: Durable | None) -> Iterator
             yield Finding(file, named.start, "the manifest does not list the segment that starts here")
         previous = line.previous if line else lines[-1].hash if lines else NO_HASH.hex()
         with open_segment(named) as segment:
-            passed = Passed(chain=_bytes(previous), last_seq=last_seq)
+            passed = Passed(chain=bytes.fromhex(previous), last_seq=last_seq)
             yield from _segment(
                 directory, stream, segment, line.end if line else stop, line is not None, passed
             )
@@ -167,11 +167,3 @@ def _compare(file: str, line: Closed, segment: Segment, passed: Passed) -> Itera
 
 def _name(directory: Path, named: Named) -> str:
     return str(named.path.relative_to(directory))
-
-
-def _bytes(text: str) -> bytes:
-    """A hash as bytes; of a damaged line, one that nothing fits."""
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        return NO_HASH
