@@ -1,7 +1,7 @@
 # One front door. `make` starts the box; `make help` lists the rest.
 # Nothing here needs a compiler. What has to be installed is said before it is installed.
 .DEFAULT_GOAL := run
-.PHONY: run test setup setup-test bench accept help long-tests
+.PHONY: run test setup setup-test bench fuzz accept help long-tests
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -29,6 +29,10 @@ long-tests: setup-test  ## the larger counts (kills, ratings); seeds and results
 
 bench: setup-test  ## CPU per record and stage, latency, bytes a call, memory; beside the budget
 	cd tests && ../$(BIN)/python -m bench $(ARGS)
+
+fuzz: setup-test  ## coverage-guided fuzzing of all formats: make fuzz ARGS="-max_total_time=3600"
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-fuzz.lock
+	nice $(BIN)/python tests/fuzz/formats.py build/fuzz $(ARGS)
 
 accept: setup-test  ## rewrite one golden file: make accept CASE=family/case (say why in the commit)
 	$(BIN)/python tests/accept.py $(CASE)
