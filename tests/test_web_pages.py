@@ -108,7 +108,7 @@ def test_searches(boss: Browser, query: str, found: int) -> None:
 
 def test_what_is_set_stands_in_a_sentence_and_in_chips_that_drop_it(boss: Browser) -> None:
     text = boss.get("/calls?extension=8012&direction=outgoing").text
-    assert "extension 8012, outgoing." in words(text)
+    assert "Extension 8012, outgoing." in words(text)
     assert 'href="/calls?extension=8012" aria-label="Without outgoing"' in text
     assert 'href="/calls?direction=outgoing" aria-label="Without extension 8012"' in text
     assert 'value="8012"' in text

@@ -114,7 +114,7 @@ def test_from_the_code_to_the_bytes_of_a_call(box: Box, chromium: Browser, state
     page.fill("#number", "*0042")
     follow(page, "form.find button")
     assert rows.count() == 1, page.inner_text("main")
-    assert "number *0042" in page.inner_text(".lead")
+    assert "Number *0042." in page.inner_text(".lead")
     follow(page, "table.cards tbody a")
     assert "902079460042" in page.inner_text("pre")
     assert page.inner_text("h1").startswith("Call of Wed 25 Nov 2026")

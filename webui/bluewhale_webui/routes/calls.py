@@ -32,6 +32,7 @@ def show(ctx: Context) -> Answer:
         found=found,
         total=total,
         conditions=conditions,
+        sentence=_sentence(ctx, [words for words, _ in conditions]),
         departments=departments,
         feeds=feeds,
         unit=currency(found.items),
@@ -102,6 +103,11 @@ def currency(items: list[dict[str, Any]]) -> str:
     found = {item["currency"] for item in items if item["currency"] and item["charge_micros"]}
     found = found or {item["currency"] for item in items if item["currency"]}
     return formats.unit(found.pop()) if len(found) == 1 else ""
+
+
+def _sentence(ctx: Context, conditions: list[str]) -> str:
+    text = ctx.text(", ").join(conditions)
+    return text[:1].upper() + text[1:]
 
 
 def _older(ctx: Context, place: str | None) -> str | None:
