@@ -1,9 +1,9 @@
 """A ledger role for the kill tests: folds to line UNTIL and exits 0, or dies at a chosen place.
 
-    store_child.py DATA UNTIL PLACE CHANCE
+    store_child.py DATA UNTIL PLACE VISIT
 
-PLACE names where it kills itself, with CHANCE in 1,000 each time it comes there: before-save, after-save,
-after-lines, before-rename, after-rename, or none.
+PLACE names where it kills itself, the VISITth time it comes there (0 = never): before-save, after-save, after-lines,
+before-rename, after-rename, or none.
 """
 
 import os
@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,17 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def around(owner: Any, name: str, chance: int, *, before: bool) -> None:
-    """Makes owner.name a place to die at."""
+def around(owner: Any, name: str, visit: int, *, before: bool) -> None:
+    """Makes owner.name the place to die at."""
     work: Callable[..., Any] = getattr(owner, name)
+    visits = count(1)
 
     def deadly(*args: Any, **named: Any) -> Any:
-        if before and draw.randrange(1000) < chance:
+        now = next(visits) == visit
+        if now and before:
             die()
         made = work(*args, **named)
-        if not before and draw.randrange(1000) < chance:
+        if now:
             die()
         return made
 
@@ -43,7 +46,7 @@ def around(owner: Any, name: str, chance: int, *, before: bool) -> None:
 
 
 def main() -> None:
-    data, until, place, chance = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+    data, until, place, visit = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     places = {
         "before-save": (ledgerdb, "save", True),
         "after-save": (ledgerdb, "save", False),
@@ -53,7 +56,7 @@ def main() -> None:
     }
     if place in places:
         owner, name, before = places[place]
-        around(owner, name, chance, before=before)
+        around(owner, name, visit, before=before)
     writer.SAVE_S = draw.choice((0.0, 0.01, 0.2))
     writer.QUIET_S = 0.0
     store = Store(Config(data=data), 1000)

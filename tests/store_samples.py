@@ -4,7 +4,9 @@ import random
 from datetime import UTC, datetime
 from typing import Any
 
+from bluewhale.config import Config
 from bluewhale.model import Line, Origin, Outcome, Reject, RejectRow, Setting, Step, Why
+from bluewhale.store.dump import dump
 from bluewhale.store.writer import Store
 
 JOURNAL = "0123456789abcdef"
@@ -149,3 +151,10 @@ def run(store: Store, until: int, batch: int) -> None:
         count = min(batch, until - at + 1)
         store.commit(fold(at, count))
         at += count
+
+
+def made(config: Config, until_seq: int, batch: int = 500, segment_lines: int = 1000) -> list[str]:
+    store = Store(config, segment_lines)
+    run(store, until_seq, batch)
+    store.close()
+    return list(dump(config))

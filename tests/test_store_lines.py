@@ -64,7 +64,7 @@ def test_the_view_has_the_fields_of_a_line_in_order() -> None:
     assert tuple(schema.LINE) == Line.__struct_fields__
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.fixed_dictionaries(FIELDS), min_size=1, max_size=8), st.booleans())
 def test_any_line_comes_back(
     tmp_path_factory: pytest.TempPathFactory, facts: list[dict[str, object]], own: bool
