@@ -94,7 +94,7 @@ def test_numbers_are_grouped_for_the_eye(number: str, shown: str) -> None:
 @given(st.text(alphabet="+0123456789*#ABx<&", max_size=25))
 def test_grouping_changes_no_digit_and_lets_no_markup_in(number: str) -> None:
     assert "".join(dial.groups(number)) == number
-    text = re.sub(r"</?span[^>]*>", "", str(dial.markup(number)))
+    text = re.sub(r"</?span[^>]*>|<wbr>", "", str(dial.markup(number)))
     assert text == (number.replace("&", "&amp;").replace("<", "&lt;") or "–")
 
 
