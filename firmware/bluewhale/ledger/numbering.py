@@ -1,12 +1,11 @@
 """What was dialled, or who called: digits as the PBX wrote them as an E.164 number or a short code.
 
-Pure and worth caching by (site, number, direction): a foreign number takes some 40 us here. China has rules
-of its own (china.py); other countries go by the phonenumbers library, loaded when first needed.
+Pure and worth caching by (site, number, direction). China has rules of its own (china.py); other countries go by
+the metadata of the phonenumbers library (e164.py), loaded when first needed.
 """
 
 import re
 from functools import lru_cache
-from typing import Any
 
 import msgspec
 
@@ -36,6 +35,8 @@ def digits(number: str | None) -> str:
     """The keys of a number, a leading + kept, formatting and what stands behind an extension mark cut off."""
     if not number:
         return ""
+    if number.isascii() and number.isdigit():
+        return number
     head = _TAIL.sub("", number.strip())
     plain = _NOT_DIALLED.sub("", head)
     return "+" + plain if head.startswith("+") else plain
@@ -52,14 +53,15 @@ def normalise(site: Site, number: str | None, direction: str | None) -> str | No
         return None
     if direction == "internal":
         return keys
-    keys = _FEATURE.split(keys, 1)[0]  # a closing # and what was pressed after it
+    if not keys.isdigit():
+        keys = _FEATURE.split(keys, 1)[0]  # a closing # and what was pressed after it
     incoming = direction == "incoming"
     readings = [keys[len(code) :] for code in site.access_codes if code and keys.startswith(code)]
     readings = [keys, *readings] if incoming else [*readings, keys]
     if site.country == "86":
         return _chinese(site, readings, incoming)
     for reading in readings:
-        found = _by_library(reading, site.country, site.area, site.local_digits)
+        found = _abroad(reading, site.country, site.area, site.local_digits)
         if found:
             return found
     return None
@@ -74,31 +76,21 @@ def _chinese(site: Site, readings: list[str], incoming: bool) -> str | None:
     return best.key if best else None
 
 
-def _by_library(keys: str, country: str, area: str, local_digits: int) -> str | None:
-    import phonenumbers
+def _abroad(keys: str, country: str, area: str, local_digits: int) -> str | None:
+    """By the library's metadata, for every country that has no module of its own."""
+    from bluewhale.ledger import e164
 
     region = _region(country)
     if not keys or (region is None and not keys.startswith("+")):
         return None
-    valid = _valid(phonenumbers, keys, region)
-    if valid or keys.startswith("+") or region is None:
-        return valid
+    found = e164.valid(keys, region)
+    if found or keys.startswith("+") or region is None:
+        return found
     if len(keys) <= _LONGEST_SHORT and _is_short(keys, region):
         return keys
     if area and (not local_digits or len(keys) == local_digits):
-        return _valid(phonenumbers, area + keys, region)
+        return e164.valid(area + keys, region)
     return None
-
-
-def _valid(phonenumbers: Any, keys: str, region: str | None) -> str | None:
-    try:
-        number = phonenumbers.parse(keys, region)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_valid_number(number):
-        return None
-    text: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return text
 
 
 @lru_cache(maxsize=256)
