@@ -5,6 +5,8 @@ import asyncio
 import fcntl
 import random
 import socket
+import subprocess
+import sys
 import termios
 import threading
 from pathlib import Path
@@ -14,9 +16,11 @@ import pytest
 import fakepbx
 from bluewhale.capture import connect, listen, tcp
 from bluewhale.capture.running import CHUNK_BYTES, Quota, Setting
+from bluewhale.capture.tally import Source
 from bluewhale.journal.committer import MOST_PENDING
 from bluewhale.model import Kind, Origin
 from capturing import Inside, events, inside, links, of_feed, opened_and_closed, received
+from waiting import until
 
 ANY = "tcp-listen:127.0.0.1:0"
 
@@ -234,6 +238,29 @@ def _waiting(peer: socket.socket) -> int:
     count = array.array("i", [0])
     fcntl.ioctl(peer, termios.FIONREAD, count)
     return count[0]
+
+
+def test_what_waits_twice_is_counted_right_while_bytes_arrive() -> None:
+    """Of a connection's bytes 100 are journaled and not taken out, whatever comes in between two looks."""
+    server = fakepbx.Server()
+    code = f"import socket\nfor peer in [socket.create_connection(('127.0.0.1', {server.port}))]:\n while peer.send(b'x'): pass"
+    sender = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    taken, found, rests = 0, set(), set()
+    try:
+        with server.accept() as peer:
+            until(lambda: _waiting(peer) > 1000)
+            for _ in range(20_000):
+                found.add(tcp.waiting_twice(peer, Source(size=taken + 100, tail=b"x" * 64)))
+                waiting = _waiting(peer)
+                rests.add(waiting)
+                if waiting > 20_000:
+                    taken += len(peer.recv(waiting - 1000))
+    finally:
+        sender.kill()
+        sender.wait()
+        server.close()
+    assert found == {(100, 0)}
+    assert len(rests) > 3, "bytes did come in between"
 
 
 def test_urgent_bytes_stay_in_line(tmp_path: Path) -> None:

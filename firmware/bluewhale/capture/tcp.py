@@ -121,28 +121,41 @@ def resumed(feed: Running, descriptor: int, source: str) -> Connection:
     if known is None:  # we were killed between accepting it and telling so
         feed.note("open", "accepted before a restart", source, peer=peer_text(peer))
         return Connection(feed, peer, source)
-    error = peer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # told only once
-    skip = waiting_twice(peer, known, error)
-    log.info("%s: %s goes on; %d bytes of it were journaled and not taken out", feed.name, source, skip)
+    twice, error = waiting_twice(peer, known)
+    log.info("%s: %s goes on; %d bytes of it were journaled and not taken out", feed.name, source, twice)
     feed.goes_on(source)
-    return Connection(feed, peer, source, skip, os.strerror(error) if error not in (0, errno.EPIPE) else "")
+    return Connection(feed, peer, source, twice, os.strerror(error) if error not in (0, errno.EPIPE) else "")
 
 
-def waiting_twice(peer: socket.socket, known: Source, error: int = 0) -> int:
-    """How many bytes at the head of the kernel's buffer are in the journal already. `error`: the socket's SO_ERROR."""
-    info = peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)
-    (received,) = struct.unpack_from("=Q", info, BYTES_RECEIVED_AT)
-    got_fin = info[0] in GOT_FIN or (info[0] == CLOSED and error == errno.EPIPE)
-    waiting = array.array("i", [0])
-    fcntl.ioctl(peer, termios.FIONREAD, waiting)
-    taken = received - got_fin - waiting[0]
-    twice = max(0, min(known.size - taken, waiting[0]))
+def waiting_twice(peer: socket.socket, known: Source) -> tuple[int, int]:
+    """How many bytes at the head of the kernel's buffer are in the journal already; and the socket's error, or 0."""
+    received, waiting, error = _counts(peer)
+    twice = max(0, min(known.size - (received - waiting), waiting))
     head = peer.recv(twice, socket.MSG_PEEK | socket.MSG_DONTWAIT) if twice else b""
-    if head[-len(known.tail) :] != known.tail[-len(head) :] and head:
-        log.warning(
-            "%d bytes that should be in the journal already do not look like it; taken as such", twice
-        )
-    return twice
+    tail = known.tail[-len(head) :] if head else b""
+    if not head.endswith(tail):
+        log.warning("%d bytes do not look like those journaled before; taken as such", twice)
+    return twice, error
+
+
+def _counts(peer: socket.socket) -> tuple[int, int, int]:
+    """Bytes received over the connection's life, how many of them wait in the kernel's buffer, the socket's error.
+
+    The two are asked for one after the other, so a count that moved in between is taken again: a difference that
+    is too large would skip bytes. It comes to rest, at the latest when the buffer is full.
+    """
+    waiting = array.array("i", [0])
+    before, error = None, 0
+    while True:
+        info = peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)
+        (received,) = struct.unpack_from("=Q", info, BYTES_RECEIVED_AT)
+        if info[0] == CLOSED:
+            error = error or peer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # told only once
+        received -= info[0] in GOT_FIN or (info[0] == CLOSED and error == errno.EPIPE)
+        if received == before:
+            return received, waiting[0], error
+        before = received
+        fcntl.ioctl(peer, termios.FIONREAD, waiting)
 
 
 def peer_text(peer: socket.socket) -> str:
