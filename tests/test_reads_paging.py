@@ -12,6 +12,7 @@ from bluewhale.store.reads import Box
 from bluewhale.store.writer import Store
 from reads_samples import found
 from store_samples import fold, line, lines, step
+from waiting import until
 
 
 def joined_box(tmp_path: Path) -> tuple[Store, Box]:
@@ -32,6 +33,7 @@ def joined_box(tmp_path: Path) -> tuple[Store, Box]:
     made[19].position += 7
     store.commit(step(made[:22]))
     store.commit(step(made[22:]))
+    until(lambda: not store._sealer.busy)
     return store, reads.open_box(config)
 
 

@@ -82,7 +82,14 @@ def test_a_line_not_saved_yet_moves_its_row(tmp_path: Path) -> None:
     store.flush()
     box = reads.open_box(config)
     for seq, (extension, charge, currency) in enumerate(
-        [("240", 900, "CNY"), ("999", 990, "CNY"), ("201", -990, "CNY"), ("230", 5000, "USD")], 50
+        [
+            ("201", -990, "CNY"),
+            ("202", -990, "CNY"),
+            ("240", 900, "CNY"),
+            ("999", 990, "CNY"),
+            ("230", 5000, "USD"),
+        ],
+        50,
     ):
         store.commit(
             step([line(seq, **(facts | {"currency": currency}), extension=extension, charge_micros=charge)])
