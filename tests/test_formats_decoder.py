@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accept import cases, decoder_of, raw
+from accept import about, cases, decoder_of, raw
 from bluewhale.formats import Decoder, Item, OptionError, load_formats
 from bluewhale.formats._layout import LIMIT
 from bluewhale.model import Leg, Origin, Reject, Signal, Why
@@ -61,7 +61,8 @@ def streams(draw: Any, name: str) -> bytes:
 @settings(max_examples=120, deadline=None)
 def test_any_bytes_any_cut(name: str, data: Any) -> None:
     stream = data.draw(streams(name))
-    options = data.draw(st.sampled_from(FORMATS[name].dialects))
+    owners = [about(case).get("options", {}) for case in cases() if case.startswith(f"{name}/")]
+    options = data.draw(st.sampled_from(FORMATS[name].dialects or owners))
 
     def fresh(state: dict[str, Any] | None) -> Decoder:
         return Decoder(FORMATS[name], options, state, journal="j")

@@ -7,6 +7,7 @@ was rejected or the format could not be told, 2 usage, 3 a file cannot be read.
 import argparse
 import json
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def decode_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="JSON if it parses, else text",
     )
-    parser.add_argument("--options", metavar="FILE", help="a JSON object of options")
+    parser.add_argument("--options", metavar="FILE", help="JSON or TOML of options, or a layout file")
     parser.add_argument("file", nargs="*", default=["-"], metavar="FILE", help="default: stdin, which is -")
 
 
@@ -57,12 +58,7 @@ def options_of(args: argparse.Namespace) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if args.options:
         text = sys.stdin.read() if args.options == "-" else Path(args.options).read_text(encoding="utf-8")
-        try:
-            options = json.loads(text)
-        except ValueError as error:
-            raise Usage(f"{args.options}: {error}") from error
-        if not isinstance(options, dict):
-            raise Usage(f"{args.options}: no JSON object")
+        options = options_in(text, args.options)
     for pair in args.option:
         key, equals, value = pair.partition("=")
         if not equals or not key:
@@ -74,6 +70,20 @@ def options_of(args: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
+def options_in(text: str, name: str) -> dict[str, Any]:
+    """Options from JSON or TOML; a layout file of format custom (it has records) becomes option `layout`.
+
+    Raises Usage.
+    """
+    try:
+        options = json.loads(text) if text.lstrip()[:1] == "{" else tomllib.loads(text)
+    except ValueError as error:
+        raise Usage(f"{name}: {error}") from error
+    if not isinstance(options, dict):
+        raise Usage(f"{name}: no object of options")
+    return {"layout": options} if "record" in options else options
+
+
 def read_file(name: str) -> bytes:
     return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
 
@@ -83,10 +93,11 @@ def chosen(
 ) -> tuple[Format, dict[str, Any]]:
     """The format named, or the one detected with the dialect's options below the owner's. Raises Usage, LookupError."""
     formats = load_formats()
-    if args.format and args.format != "auto":
-        if args.format not in formats:
-            raise Usage(f"--format {args.format}: none of {', '.join(formats)}")
-        return formats[args.format], options
+    name = "custom" if not args.format and isinstance(options.get("layout"), dict) else args.format
+    if name and name != "auto":
+        if name not in formats:
+            raise Usage(f"--format {name}: none of {', '.join(formats)}")
+        return formats[name], options
     guesses = detect(data)
     guess = decide(guesses, ended=True)
     if guess is None:

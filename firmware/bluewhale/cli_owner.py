@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from bluewhale import cli_rate, owner
+from bluewhale import cli_decode, cli_rate, owner
 from bluewhale.cli_common import BROKEN, OK, REJECTED, USAGE, box_options, complain, config_of, emit
 from bluewhale.config import Config
 from bluewhale.journal import client
@@ -88,6 +88,10 @@ def _add_feed(group: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     added.add_argument("--site", default="main")
     added.add_argument("--allow", action="append", default=[], metavar="NETWORK", help="who may connect")
     added.add_argument("--off", action="store_true", help="keep it switched off")
+    added.add_argument(
+        "--options", dest="options_file", metavar="FILE",
+        help="JSON or TOML of options, or a layout file of format custom; -o stands over it",
+    )  # fmt: skip
     _pairs(added)
     _act(group, "list", "all feeds", _feed_list)
     removed = _act(group, "remove", "a feed goes; its calls stay", _feed_remove)
@@ -272,10 +276,14 @@ def _site_list(args: argparse.Namespace) -> int:
 
 
 def _feed_add(args: argparse.Namespace) -> int:
+    options: dict[str, Any] = {}
     try:
-        options = options_of(args.options)
-    except ValueError as error:
-        complain("-o", str(error))
+        if args.options_file:
+            text = Path(args.options_file).read_text(encoding="utf-8")
+            options = cli_decode.options_in(text, args.options_file)
+        options |= options_of(args.options)
+    except (ValueError, cli_decode.Usage) as error:
+        complain("feed add", str(error))
         return USAGE
     value = {
         "url": args.url, "format": args.format, "options": options, "allow": args.allow, "site": args.site,

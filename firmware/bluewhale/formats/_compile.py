@@ -4,102 +4,22 @@
 header line). It raises Fault: FOREIGN when the shape does not fit, BAD_* naming column, field and text.
 """
 
-import csv
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from bluewhale.formats._layout import Block, Column, Delimited, Fault, Fixed, Headed, Layout, Pattern, Row
-from bluewhale.formats._readers import reader
+from bluewhale.formats._fill import Fill, filler, loose_splitter, splitter
+from bluewhale.formats._layout import Block, Choice, Delimited, Fault, Fixed, Headed, Layout, Pattern, Row
+from bluewhale.formats._structured import COMPILERS
 from bluewhale.model import Why
 
 Read = Callable[[str, dict[str, Any]], "Row | None"]
-Fill = Callable[[Any], Row]
 _PLANS = 64  # distinct headers kept
 
 
 def compiled(layout: Layout) -> Read:
     """The layout's read function. Raises KeyError or ValueError where the layout itself is wrong."""
     return _COMPILERS[type(layout)](layout)
-
-
-def filler(columns: Sequence[tuple[Column, Any, str]], strip: bool = False) -> Fill:
-    """Compiles (column, index into the cells, label for a fault) to one function: cells to a row.
-
-    The function is written out as Python once, a line a column, because a loop with a call a column costs
-    twice the time. Names and texts enter as literals only. Empty cells and blanks stay absent.
-    """
-    env: dict[str, Any] = {"Fault": Fault, "named": _named, "BAD": Why.BAD_FIELD}
-    extras = any(column.field.startswith("extra.") for column, _, _ in columns)
-    body = ["row = {}", "extra = {}"] if extras else ["row = {}"]
-    for at, (column, index, _) in enumerate(columns):
-        body += _column_source(at, column, f"cells[{index!r}]" + (".strip()" if strip else ""), env)
-    body += ["if extra: row['extra'] = extra"] if extras else []
-    source = "def fill(cells):\n try:\n  " + "\n  ".join(body) + "\n  return row\n"
-    source += " except Fault as fault:\n  raise named(fault, cells, columns) from None\n"
-    env["columns"] = columns
-    exec(source, env)
-    fill: Fill = env["fill"]
-    return fill
-
-
-def _column_source(at: int, column: Column, cell: str, env: dict[str, Any]) -> list[str]:
-    """The source lines of one column, whose text `cell` gives. What they name is put into `env`."""
-    kind, _, name = column.field.rpartition("extra.")
-    target = f"extra[{name!r}]" if kind == "" and column.field != name else f"row[{column.field!r}]"
-    test = f"(c := {cell})"
-    if column.blank:
-        env[f"blank{at}"] = column.blank
-        test += f" and c not in blank{at}"
-    if column.kind != "text":
-        env[f"read{at}"] = reader(column.kind, column.arg)
-        test += f" and (c := read{at}(c)) is not None"
-    lines = [f"if {test}: {target} = c"]
-    if column.need:
-        lines.append("else: raise Fault(BAD, 'empty')")
-    return lines
-
-
-def _named(fault: Fault, cells: Any, columns: Sequence[tuple[Column, Any, str]]) -> Fault:
-    """The same fault with the column it came from, found by reading the columns again one by one."""
-    for column, index, label in columns:
-        cell = cells[index].strip()
-        known = bool(cell) and cell not in column.blank
-        try:
-            if not (known and reader(column.kind, column.arg)(cell) is not None) and column.need:
-                raise Fault(Why.BAD_FIELD, "empty")
-        except Fault as found:
-            return Fault(found.why, f"{label} ({_plain(column.field)}): {found.detail}")
-    return fault
-
-
-def _plain(field: str) -> str:
-    return field.removeprefix("extra.").strip("_[]")
-
-
-def splitter(delimiter: str, quote: str | None) -> Callable[[str], list[str]]:
-    """A function from a line to its cells, without the pad around them. A quote doubled inside quotes is one.
-
-    It raises Fault where quotes do not add up.
-    """
-    name = f"bluewhale {delimiter} {quote}"
-    csv.register_dialect(name, delimiter=delimiter, quotechar=quote or '"', strict=True)
-    dialect, parse = csv.get_dialect(name), csv.reader
-    padded = f" {delimiter}", f"{delimiter} "
-
-    def cells_of(text: str) -> list[str]:
-        if quote and quote in text:
-            try:
-                cells: list[str] = next(parse((text,), dialect))
-            except (csv.Error, StopIteration) as error:
-                raise Fault(Why.BAD_FIELD, f"quotes: {error}") from None
-        else:
-            cells = text.split(delimiter)
-        if " " in text and (padded[0] in text or padded[1] in text or text[0] == " " or text[-1] == " "):
-            return [cell.strip() for cell in cells]
-        return cells
-
-    return cells_of
 
 
 def _delimited(layout: Delimited) -> Read:
@@ -123,7 +43,7 @@ def _delimited(layout: Delimited) -> Read:
 def _headed(layout: Headed) -> Read:
     known = {str(column.at): column for column in layout.columns}
     is_head, fills = re.compile(layout.head).match, dict[tuple[str, ...], Fill]()
-    cells_of = splitter(layout.delimiter, layout.quote)
+    cells_of = loose_splitter(layout.delimiter) if layout.loose else splitter(layout.delimiter, layout.quote)
     needs = {str(column.at) for column in layout.columns if column.need}
     last: list[Any] = [None, None]  # the header list seen last and its fill
 
@@ -147,6 +67,9 @@ def _headed(layout: Headed) -> Read:
         if names is None:
             raise Fault(Why.BAD_FIELD, "no header line came before it")
         cells = cells_of(text)
+        if layout.ragged in names and len(cells) > len(names):
+            at, more = names.index(layout.ragged), len(cells) - len(names) + 1
+            cells[at : at + more] = [layout.delimiter.join(cells[at : at + more])]
         if len(cells) != len(names):
             raise Fault(Why.BAD_FIELD, f"{len(cells)} cells under a header of {len(names)}")
         if names is not last[0]:
@@ -233,10 +156,42 @@ def _block(layout: Block) -> Read:
     return read
 
 
+def _choice(layout: Choice) -> Read:
+    skips = [re.compile(skip).search for skip in layout.skip]
+    tried = [
+        (number, re.compile(test).match if test else None, compiled(each))
+        for number, (test, each) in enumerate(zip(layout.tests, layout.layouts, strict=True))
+    ]
+
+    def read(text: str, memory: dict[str, Any]) -> Row | None:
+        if not text.strip() or any(skip(text) for skip in skips):
+            return None
+        fault = Fault(Why.FOREIGN, f"no record of the layout begins like this: {text[:60]!r}")
+        for number, test, each in tried:
+            if test and not test(text):
+                continue
+            try:
+                row = each(text, memory)
+            except Fault as other:
+                if test or other.why is not Why.FOREIGN:
+                    why = Why.BAD_FIELD if other.why is Why.FOREIGN else other.why
+                    raise Fault(why, other.detail) from None
+                fault = other
+                continue
+            if row is not None:
+                row["_record"] = number
+            return row
+        raise fault
+
+    return read
+
+
 _COMPILERS: dict[type, Callable[[Any], Read]] = {
     Delimited: _delimited,
     Headed: _headed,
     Fixed: _fixed,
     Pattern: _pattern,
     Block: _block,
+    Choice: _choice,
+    **COMPILERS,
 }

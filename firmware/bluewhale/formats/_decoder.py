@@ -5,7 +5,17 @@ from typing import Any
 
 from bluewhale.formats._compile import Read, compiled
 from bluewhale.formats._framing import Frame, framer
-from bluewhale.formats._layout import Context, Fault, Format, Layout, Pattern
+from bluewhale.formats._layout import (
+    Blocks,
+    Context,
+    Delimited,
+    Fault,
+    Format,
+    Layout,
+    Lines,
+    Packets,
+    Pattern,
+)
 from bluewhale.formats._options import OptionError, check
 from bluewhale.model import Leg, Origin, Reject, Signal, Why
 
@@ -27,6 +37,8 @@ class Decoder:
     ) -> None:
         self.format = fmt
         self.options = check(fmt, options or {})
+        if fmt.resolve:
+            self.format = fmt = fmt.resolve(self.options)
         self.journal, self.stream = journal, stream
         self.skipped = 0
         state = state or {}
@@ -34,13 +46,19 @@ class Decoder:
             raise ValueError(f"decoder state of version {state.get('version')}, not {STATE_VERSION}")
         site = fmt.prepare(self.options) if fmt.prepare else self.options
         layouts = fmt.choose(self.options) if fmt.choose else fmt.layouts
+        self.layouts = layouts
         self._reads = [_compiled(layout) for layout in layouts]
         self._shapes = [re.compile(each.shape).match if each.shape else None for each in layouts]
-        self._aside = [isinstance(layout, Pattern) and layout.aside for layout in layouts]
+        self._aside = [isinstance(layout, (Pattern, Delimited)) and layout.aside for layout in layouts]
         self._skips = [re.compile(pattern).search for pattern in fmt.skip]
         self._last: int = min(state.get("layout", 0), len(self._reads) - 1)
-        self._framer = framer(fmt.frames, state.get("frames"))
+        frames = fmt.framing(self.options) if fmt.framing else fmt.frames
         self._encoding: str = self.options.get("encoding", "utf-8")
+        self._framer = framer(frames, state.get("frames"), self._encoding)
+        self._limit = frames.limit if isinstance(frames, (Lines, Blocks)) else 0
+        self._packets = isinstance(frames, Packets)
+        if self._packets:
+            self._encoding = "latin-1"  # a character a byte
         self.context = Context(fmt.name, self.options, site, state.get("memory", {}))
 
     def state(self) -> dict[str, Any]:
@@ -69,7 +87,7 @@ class Decoder:
                 if raw is not None:
                     self.skipped += 1
                     continue
-                why = f"no end within {self.format.frames.limit} bytes"
+                why = f"no end within {self._limit or length} bytes"
                 items.append(Reject(Origin(journal, stream, position, length), Why.TOO_LONG, why, name))
                 continue
             try:
@@ -140,7 +158,7 @@ class Decoder:
     def _reject(self, origin: Origin, raw: bytes, text: str, fault: Fault, closing: bool) -> Reject:
         if closing and fault.why is not Why.FOREIGN:
             return Reject(origin, Why.TRUNCATED, fault.detail, self.format.name)
-        if _noise(raw, text):
+        if not self._packets and _noise(raw, text):
             return Reject(
                 origin, Why.NOISE, "mostly bytes no PBX sends: wrong speed or framing?", self.format.name
             )
@@ -156,8 +174,20 @@ def _noise(raw: bytes, text: str) -> bool:
     return strange * 5 > len(text)
 
 
+_READS: dict[int, tuple[Layout, Read]] = {}  # by identity; holding the layout keeps its identity its own
+_MOST_READS = 512
+
+
 def _compiled(layout: Layout) -> Read:
+    """The layout's read function, compiled once: it keeps nothing of what it read but what speeds it up."""
+    known = _READS.get(id(layout))
+    if known is not None:
+        return known[1]
     try:
-        return compiled(layout)
+        read = compiled(layout)
     except (KeyError, ValueError, re.error) as error:
         raise OptionError(f"layout {layout.name or type(layout).__name__}: {error}") from error
+    if len(_READS) >= _MOST_READS:
+        _READS.clear()
+    _READS[id(layout)] = layout, read
+    return read

@@ -41,8 +41,8 @@ def detect(data: bytes | Sequence[bytes], names: Iterable[str] | None = None) ->
     guesses = []
     for name in names if names is not None else formats:
         tried = [_weigh(formats[name], options, sources) for options in formats[name].dialects]
-        best = max(tried, key=lambda guess: guess.score)
-        if best.score > 0:
+        best = max(tried, key=lambda guess: guess.score, default=None)
+        if best is not None and best.score > 0:
             guesses.append(best)
     guesses.sort(key=lambda guess: (-guess.score, guess.format))
     return _decided(guesses)

@@ -8,9 +8,13 @@ piece keeps the position of its beginning. The same bytes give the same frames h
 import re
 from typing import Any
 
-from bluewhale.formats._layout import Blocks, Lines
+from bluewhale.formats._documents import DocumentFramer, PacketFramer
+from bluewhale.formats._layout import Blocks, Documents, Frames, Packets
 
 PAD = b"\0\f"
+TWO_BYTES = frozenset(
+    {"gbk", "gb18030", "gb2312", "cp936", "big5", "cp950", "big5hkscs", "euckr", "cp949", "shiftjis", "cp932"}
+)
 
 
 # Position of the first byte, length, the bytes, offset of the first byte in the source. No bytes: an empty
@@ -99,7 +103,8 @@ class BlockFramer:
         state = state or {}
         self.lines = LineFramer(marks.limit, state)
         self.limit = marks.limit
-        self.start = re.compile(marks.start.encode()).match
+        self.start = re.compile(marks.start.encode() if marks.start else b"(?!)").match
+        self.run = re.compile(marks.run.encode()).match if marks.run else None
         self.last = re.compile(marks.last.encode()).match if marks.last else None
         self.single = re.compile(marks.single.encode()).match if marks.single else None
         self.block: list[bytes] = [line.encode("latin-1") for line in state.get("block", [])]
@@ -124,10 +129,13 @@ class BlockFramer:
         elif raw is None or not raw.strip():
             self._flush(frames)
             frames.append(frame)
-        elif self.start(raw):
+        elif self.start(raw) or (self.run and not self.block and self.run(raw)):
             self._flush(frames)
             self.block, self.begun, self.end = [raw], (position, offset), offset + length
         elif not self.block or (self.single and self.single(raw)):
+            frames.append(frame)
+        elif self.run and not self.run(raw):
+            self._flush(frames)
             frames.append(frame)
         elif offset + length - self.begun[1] > self.limit:
             self.block = []
@@ -152,7 +160,13 @@ class BlockFramer:
         return frames
 
 
-def framer(frames: Lines | Blocks, state: dict[str, Any] | None) -> LineFramer | BlockFramer:
+def framer(
+    frames: Frames, state: dict[str, Any] | None, encoding: str = "utf-8"
+) -> LineFramer | BlockFramer | DocumentFramer | PacketFramer:
     if isinstance(frames, Blocks):
         return BlockFramer(frames, state)
+    if isinstance(frames, Documents):
+        return DocumentFramer(frames, state, encoding.lower().replace("-", "").replace("_", "") in TWO_BYTES)
+    if isinstance(frames, Packets):
+        return PacketFramer(frames, state)
     return LineFramer(frames.limit, state)

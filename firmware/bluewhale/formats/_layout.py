@@ -79,9 +79,16 @@ def when(
     return Column(field, at, "when", shape, need, blank, note)
 
 
-def epoch(field: str, at: Any, *, need: bool = False, note: str = "") -> Column:
-    """Seconds since 1970 UTC as ISO text with Z; 0 is absent."""
-    return Column(field, at, "epoch", None, need, (), note)
+def epoch(field: str, at: Any, unit: str | None = None, *, need: bool = False, note: str = "") -> Column:
+    """Seconds (or `unit` "ms", "us") since 1970 UTC as ISO text with Z; 0 is absent."""
+    return Column(field, at, "epoch", unit, need, (), note)
+
+
+def zoned(field: str, at: Any, shape: str, *, need: bool = False, note: str = "") -> Column:
+    """As when(), with a fraction and a zone: "2001-06-18T11:14:49.707 EET"; UTC and GMT read as Z. A mark
+    before it (`*`, `.`: the clock is not synchronised) is passed over. `_site.put_zoned` stores it.
+    """
+    return Column(field, at, "zoned", shape, need, (), note)
 
 
 def code(field: str, at: Any, table: dict[str, Any], *, need: bool = False, note: str = "") -> Column:
@@ -103,12 +110,14 @@ class Delimited(msgspec.Struct, frozen=True, tag=True):
     most: int = 255
     shape: str = ""
     name: str = ""
+    aside: bool = False
 
 
 class Headed(msgspec.Struct, frozen=True, tag=True):
     """Cells named by a header line that came before. Columns that the header does not name are absent.
 
-    `head`: a regex that tells a header line. `skip_when`: (header name, values) of records that are no calls.
+    `head`: a regex that tells a header line. `ragged`: the one column whose text may hold the delimiter, so
+    that a record has more cells than the header; `loose`: a quote protects delimiters wherever it stands.
     """
 
     columns: tuple[Column, ...]
@@ -117,6 +126,8 @@ class Headed(msgspec.Struct, frozen=True, tag=True):
     quote: str | None = '"'
     shape: str = ""
     name: str = ""
+    ragged: str = ""
+    loose: bool = False
 
 
 class Fixed(msgspec.Struct, frozen=True, tag=True):
@@ -156,7 +167,89 @@ class Block(msgspec.Struct, frozen=True, tag=True):
     name: str = ""
 
 
-Layout = Delimited | Headed | Fixed | Pattern | Block
+class Choice(msgspec.Struct, frozen=True, tag=True):
+    """Several layouts in one stream, chosen by the record alone, never by what came before it.
+
+    The first whose test fits reads the frame (`tests`: a regex at the start of the frame for each, "" = every
+    frame; where such a one finds its shape foreign, the next is asked). `skip`: regexes, searched, of frames that
+    are no calls. A row says which layout read it: `_record`, counted from 0.
+    """
+
+    layouts: "tuple[Layout, ...]"
+    tests: tuple[str, ...]
+    skip: tuple[str, ...] = ()
+    shape: str = ""
+    name: str = ""
+
+
+class Named(msgspec.Struct, frozen=True, tag=True):
+    """A list of name and value. `pair`: a regex with groups name and value, found again and again.
+
+    `head`: a regex at the start, whose groups are columns too. `unfold`: names whose value is itself
+    `name=value` and counts under that name. A value that begins with its own name and `=` loses it. Of a name
+    that comes again the last value counts.
+    """
+
+    columns: tuple[Column, ...]
+    pair: str
+    head: str = ""
+    unfold: tuple[str, ...] = ()
+    shape: str = ""
+    name: str = ""
+
+
+class Json(msgspec.Struct, frozen=True, tag=True):
+    """A JSON object, columns by path (`variables.uuid`; `callflow.0.times` counts into a list).
+
+    `inner`: paths whose text is JSON again. A name before the object ("main_cdr": {...}) is the path `@name`.
+    `form`: the text may be a form field of this name (`cdr=%7B...`). `urlcoded`: values are percent-encoded.
+    `unfold` as in Named. Of a name that comes again the last value counts.
+    """
+
+    columns: tuple[Column, ...]
+    inner: tuple[str, ...] = ()
+    form: str = ""
+    urlcoded: bool = False
+    unfold: tuple[str, ...] = ()
+    shape: str = ""
+    name: str = ""
+
+
+class Xml(msgspec.Struct, frozen=True, tag=True):
+    """An XML element, columns by path below it (`variables/uuid`, `@core-uuid` for an attribute).
+
+    Documents with a DTD or entities of their own are refused. `urlcoded`: values are percent-encoded.
+    `tolerant`: where the document is not well-formed (an unescaped `<` in one value), columns are looked for
+    as `<name>text</name>`.
+    """
+
+    columns: tuple[Column, ...]
+    element: str
+    form: str = ""
+    urlcoded: bool = False
+    tolerant: bool = False
+    shape: str = ""
+    name: str = ""
+
+
+class Tlv(msgspec.Struct, frozen=True, tag=True):
+    """Attributes of type, length and value after a head of `skip` bytes; columns by type ("31") or, inside
+    attribute 26, by vendor and type ("9.24"). Length counts all three.
+
+    `numbers`: types whose value is a big-endian number; `addresses`: an IPv4 address. `unfold` as in Named, to
+    names that are written like types. The frame's text is Latin-1, a character a byte.
+    """
+
+    columns: tuple[Column, ...]
+    skip: int
+    numbers: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    unfold: tuple[str, ...] = ()
+    shape: str = ""
+    name: str = ""
+
+
+Layout = Delimited | Headed | Fixed | Pattern | Block | Choice | Named | Json | Xml | Tlv
 
 
 class Lines(msgspec.Struct, frozen=True, tag=True):
@@ -170,12 +263,47 @@ class Blocks(msgspec.Struct, frozen=True, tag=True):
 
     It begins at a line that fits `start`; it ends with a line that fits `last` (taken in), and before a blank
     line or the next `start`. Lines outside a block, and those that fit `single`, are frames of their own.
+    `run`, in the place of `start`: lines that fit it and follow each other are a block.
     """
 
-    start: str
+    start: str = ""
     last: str = ""
     single: str = ""
+    run: str = ""
     limit: int = LIMIT
+
+
+class Documents(msgspec.Struct, frozen=True, tag=True):
+    """A frame is a JSON object or an XML element; anything or nothing may stand between them.
+
+    `json`: objects are frames. `opened`: names of members around them: an object whose first member is one of
+    these is no frame, but what lies in it is, with its name before it. `elements`: XML elements that are
+    frames; `wrappers`: elements around them. `texts`: beginnings of form fields, which end before the next one.
+    `lines`: what begins like none of these is a line; else it is foreign up to the next beginning or line end.
+    What is broken is left at the next `{` or `<` within it.
+    """
+
+    json: bool = True
+    opened: tuple[str, ...] = ()
+    elements: tuple[str, ...] = ()
+    wrappers: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    lines: bool = False
+    limit: int = 1 << 18
+
+
+class Packets(msgspec.Struct, frozen=True, tag=True):
+    """A frame is a packet whose length stands in it (big-endian, 16 bits, at byte `length_at`).
+
+    `head`: a regex that the first bytes of a packet fit, the length's among them; what does not is foreign.
+    """
+
+    head: str
+    length_at: int = 2
+    limit: int = 4096
+
+
+Frames = Lines | Blocks | Documents | Packets
 
 
 class Integrity(enum.StrEnum):
@@ -230,20 +358,24 @@ class Format(msgspec.Struct, frozen=True):
     of frames that are no calls.
 
     `finish(row, context)` returns the Leg's fields, a Signal, or None for a frame that is no call; it may
-    raise Fault. `choose(options)` gives the layouts where options decide. `dialects`: options that detection
-    tries. `sheet` is the module's docstring, set by load_formats().
+    raise Fault. `choose(options)` gives the layouts where options decide. `resolve(options)` gives the whole
+    format where they are the owner's (it may raise OptionError). `framing(options)` gives the frames where options
+    decide. `dialects`: options that detection tries; none = never detected. `sheet` is the module's docstring, set
+    by load_formats().
     """
 
     name: str
     title: str
     layouts: tuple[Layout, ...]
     integrity: Integrity
-    frames: Lines | Blocks = Lines()
+    frames: Frames = Lines()
+    framing: Callable[[dict[str, Any]], Frames] | None = None
     finish: Finish | None = None
     prepare: Callable[[dict[str, Any]], Any] | None = None
     choose: Callable[[dict[str, Any]], tuple[Layout, ...]] | None = None
     skip: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
+    resolve: "Callable[[dict[str, Any]], Format] | None" = None
     dialects: tuple[dict[str, Any], ...] = ({},)
     join: Join = Join()
     sheet: str = ""

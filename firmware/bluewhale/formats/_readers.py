@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from bluewhale.formats._durations import composed
 from bluewhale.formats._layout import Fault
 from bluewhale.model import Why
 
@@ -93,7 +94,48 @@ def _code(table: dict[str, Any]) -> Reader:
     return read
 
 
-def _epoch(_arg: Any) -> Reader:
+def _clean(arg: dict[str, Any]) -> Reader:
+    """Takes pad off before another reader: the first `prefix` and `suffix` that fit, every character of `drop`."""
+    then, drop = reader(arg["then"], arg.get("arg")), str.maketrans("", "", arg.get("drop", ""))
+    prefixes, suffixes = arg.get("prefix", ()), arg.get("suffix", ())
+
+    def read(cell: str) -> Any:
+        for prefix in prefixes:
+            if cell.startswith(prefix):
+                cell = cell[len(prefix) :]
+                break
+        for suffix in suffixes:
+            if cell.endswith(suffix):
+                cell = cell[: -len(suffix)]
+                break
+        cell = cell.translate(drop).strip()
+        return then(cell) if cell else None
+
+    return read
+
+
+def _epoch(arg: Any) -> Reader:
+    return _epoch_part(*_EPOCHS[arg]) if arg else _epoch_s()
+
+
+_EPOCHS = {"ms": (3, "milliseconds"), "us": (6, "microseconds")}
+
+
+def _epoch_part(digits: int, words: str) -> Reader:
+    seconds = _epoch_s()
+
+    def read(cell: str) -> str | None:
+        if cell == "0":
+            return None
+        if not (cell.isascii() and cell.isdigit() and len(cell) > digits):
+            raise bad(f"number of {words} since 1970", cell)
+        whole: str | None = seconds(cell[:-digits])
+        return whole
+
+    return read
+
+
+def _epoch_s() -> Reader:
     hours: dict[int, str] = {}
     rest_of_hour = [f"{second // 60:02d}:{second % 60:02d}Z" for second in range(3600)]
 
@@ -130,18 +172,19 @@ _DURATIONS: dict[str, tuple[str, tuple[int, ...]]] = {
     "m'ss": (r"(\d{1,4})'([0-5]\d)\"?", (60, 1)),
     "m:ss": (r"(\d{1,6}):([0-5]\d)", (60, 1)),
     "mmm:ss": (r"(\d{1,6}):([0-5]\d)", (60, 1)),
+    "milliseconds": (r"(\d{0,8}?)\d{1,3}", (1,)),
 }
 
 
 def _duration(shape: str) -> Reader:
-    regex, weights = _DURATIONS[shape]
+    regex, weights = _DURATIONS.get(shape) or composed(shape)
     match = re.compile(regex, re.ASCII).fullmatch
 
     def read(cell: str) -> int:
         found = match(cell)
         if not found:
             raise bad(f"duration {shape}", cell)
-        seconds = sum(int(part) * weight for part, weight in zip(found.groups(), weights))
+        seconds = sum(int(part or 0) * weight for part, weight in zip(found.groups(), weights))
         if seconds > MAX_SECONDS:
             raise bad("duration a call can have", cell)
         return seconds
@@ -210,6 +253,28 @@ def _when(shape: str) -> Reader:
         return iso(found.groupdict(), cell)
 
     return _quick_when(shape, read)
+
+
+_ZONE = re.compile(
+    r"[.*]?(?P<clock>\d\d:\d\d:\d\d)(?P<part>\.\d{1,6})? (?P<zone>[A-Za-z+-][\w:+-]{0,15}) (?P<date>.+)"
+)
+
+
+def _zoned(shape: str) -> Reader:
+    """Cisco's time: `hh:mm:ss.mmm ZONE` and then a date of `shape`, the weekday before it left out."""
+    match = re.compile(time_regex(shape), re.ASCII).fullmatch
+
+    def read(cell: str) -> str | None:
+        whole = _ZONE.fullmatch(cell)
+        found = whole and match(re.sub(r"^[A-Z][a-z]{2} ", "", whole["date"], count=1))
+        if not whole or not found:
+            raise Fault(Why.BAD_TIME, f"{cell[:60]!r} is no time hh:mm:ss ZONE {shape}")
+        hour, minute, second = whole["clock"].split(":")
+        time = iso(found.groupdict() | {"hour": hour, "minute": minute, "second": second}, cell)
+        zone = "Z" if whole["zone"].upper() in ("UTC", "GMT", "Z") else " " + whole["zone"]
+        return f"{time}{whole['part'] or ''}{zone}"
+
+    return read
 
 
 def _quick_when(shape: str, slow: Reader) -> Reader:
@@ -327,4 +392,6 @@ _KINDS: dict[str, Callable[[Any], Reader]] = {
     "when": _when,
     "epoch": _epoch,
     "code": _code,
+    "clean": _clean,
+    "zoned": _zoned,
 }

@@ -2,7 +2,21 @@
 
 from collections.abc import Iterable
 
-from bluewhale.formats._layout import Block, Column, Delimited, Fixed, Format, Headed, Layout, Pattern
+from bluewhale.formats._layout import (
+    Block,
+    Choice,
+    Column,
+    Delimited,
+    Fixed,
+    Format,
+    Headed,
+    Json,
+    Layout,
+    Named,
+    Pattern,
+    Tlv,
+    Xml,
+)
 from bluewhale.formats._options import COMMON
 
 HEAD = """# Formats
@@ -52,12 +66,26 @@ def _options_rows(options: Iterable[object]) -> list[tuple[str, str]]:
     return [(f"`{option.name}`", option.note) for option in options]  # type: ignore[attr-defined]
 
 
+PLACES: dict[type, str] = {
+    Delimited: "cell",
+    Headed: "header",
+    Fixed: "columns",
+    Pattern: "group",
+    Named: "name",
+    Json: "path",
+    Xml: "path",
+    Tlv: "type",
+}
+
+
 def _layout(layout: Layout) -> list[str]:
+    if isinstance(layout, Choice):
+        return [part for each in layout.layouts for part in _layout(each)]
     title = f"Columns of {layout.name}:\n" if layout.name else "Columns:\n"
     if isinstance(layout, Block):
         rows = [row for pattern in layout.lines for row in _rows(pattern.columns)]
         return [title, _table(("field", "group", "reader", "note"), rows)]
-    place = {Delimited: "cell", Headed: "header", Fixed: "columns", Pattern: "group"}[type(layout)]
+    place = PLACES[type(layout)]
     return [title, _table(("field", place, "reader", "note"), _rows(layout.columns))]
 
 

@@ -1,12 +1,15 @@
 """Site facts as the owner writes them: device patterns, number ranges, channel beginnings."""
 
+import datetime
 import re
 from collections.abc import Callable, Sequence
 from fnmatch import translate
 from typing import Any
 
-from bluewhale.formats._layout import Context
+from bluewhale.formats._layout import Context, Fault
 from bluewhale.formats._options import OptionError
+from bluewhale.formats._readers import MAX_SECONDS
+from bluewhale.model import Why
 
 
 def any_of(patterns: Sequence[str] | str) -> Callable[[str], bool]:
@@ -80,6 +83,53 @@ def time_field(options: dict[str, Any], default: str) -> str:
         if text.startswith(word):
             return field
     raise OptionError(f"option time_is: {text!r} begins with none of start, answer, end")
+
+
+def put_zoned(row: dict[str, Any], which: str, time: str | None, zones: dict[str, str]) -> None:
+    """Stores a `zoned` time (ISO text, then Z or a zone's abbreviation) as `which`_utc or, where nobody says what
+    the abbreviation is, as `which`_local. `zones`: abbreviation to offset ("CET": "+01:00"). Fractions are cut."""
+    if not time:
+        return
+    if time.endswith("Z"):
+        row[f"{which}_utc"] = time[:19] + "Z"
+        return
+    offset = re.fullmatch(r"([+-])(\d\d):(\d\d)", zones.get(time.partition(" ")[2], ""))
+    if offset is None:
+        row[f"{which}_local"] = time[:19]
+        return
+    minutes = (int(offset[2]) * 60 + int(offset[3])) * (1 if offset[1] == "+" else -1)
+    try:
+        utc = datetime.datetime.fromisoformat(time[:19]) - datetime.timedelta(minutes=minutes)
+    except OverflowError:
+        raise Fault(Why.BAD_TIME, f"{time} lies outside the calendar") from None
+    row[f"{which}_utc"] = utc.isoformat() + "Z"
+
+
+def zone_offsets(options: dict[str, Any]) -> dict[str, str]:
+    """The option `zones`, checked. Raises OptionError."""
+    zones: dict[str, str] = options.get("zones", {})
+    for name, offset in zones.items():
+        if not re.fullmatch(r"[+-]([01]\d|2[0-3]):[0-5]\d", offset):
+            raise OptionError(f"option zones: {name} = {offset!r} is no offset like +01:00")
+    return zones
+
+
+def span_ms(start: str | None, end: str | None) -> int | None:
+    """Milliseconds between two `zoned` times of the same clock; None where one is missing or they run back."""
+    if not start or not end or start[19:].lstrip(".0123456789") != end[19:].lstrip(".0123456789"):
+        return None
+    first, last = (datetime.datetime.fromisoformat(re.split("[Z ]", time)[0][:26]) for time in (start, end))
+    spent = (last - first) // datetime.timedelta(milliseconds=1)
+    return spent if 0 <= spent <= MAX_SECONDS * 1000 else None
+
+
+def conference_id(text: str) -> str | None:
+    """A call's GUID of four hexadecimal words, leading zeros put back; None for the GUID of zeros. Raises Fault."""
+    words = text.split()
+    if len(words) != 4 or not all(re.fullmatch("[0-9A-Fa-f]{1,8}", word) for word in words):
+        raise Fault(Why.BAD_FIELD, f"{text[:60]!r} is no GUID of four hexadecimal words")
+    guid = " ".join(word.upper().rjust(8, "0") for word in words)
+    return guid if guid.strip("0 ") else None
 
 
 def memo(function: Callable[[Any], Any], size: int = 4096) -> Callable[[Any], Any]:
