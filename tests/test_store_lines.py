@@ -107,6 +107,7 @@ def test_usual_lines_come_back(tmp_path: Path) -> None:
         {"talk_s": 2**63 - 1, "charged_s": -(2**63) + 1},
         {"position": 2**62, "call_position": 5},
         {"trunk": "T", "destination": "T", "trunk_in": "T", "auth_code": "0012", "account_code": "x'\"\\"},
+        {"auth_code": "\\u0000", "account_code": "a\\\\u0000", "trunk_in": '"\\'},
         {"charge_micros": -(2**63), "cost_micros": 2**63 - 1},
     ],
 )
@@ -118,6 +119,11 @@ def test_edges_come_back(tmp_path: Path, given_: dict[str, object]) -> None:
 def test_an_empty_text_is_stored_as_unknown(tmp_path: Path) -> None:
     (back,) = roundtrip(tmp_path, [line(1, called="", trunk="", auth_code="", destination="")])
     assert (back.called, back.trunk, back.auth_code, back.destination) == (None, None, None, None)
+
+
+def test_a_nul_in_a_code_is_shown_by_its_picture(tmp_path: Path) -> None:
+    (back,) = roundtrip(tmp_path, [line(1, auth_code="1\0002", trunk="T\0", extension="2\0")])
+    assert (back.auth_code, back.trunk, back.extension) == ("1\u24002", "T\0", "2\0")
 
 
 def test_digits_are_stored_as_integers() -> None:

@@ -79,7 +79,7 @@ def expand(daily: Daily, words: Words) -> None:
     for (party, number, day), amounts in daily.by_party.items():
         enterprise, site, department, person, extension = parties[party]
         kind = facts[number]
-        key: Row = (day or 0, enterprise, site, department, person, extension or NONE, *kind[:2])
+        key: Row = (day or 0, enterprise, site, department, person, extension or NONE, kind[0], kind[1])
         _sum(daily.extension, key, kind, amounts)
     for (unit, word, number, day), amounts in daily.by_unit.items():
         destination = texts[-1 if word is None else word] or NONE
@@ -118,7 +118,8 @@ def add_line(daily: Daily, line: Line) -> None:
 
 def _sum(into: Sums, key: Row, kind: Row, amounts: Sequence[int]) -> None:
     count, talk_s, cost, charge, reference = amounts
-    sums = (count, count * kind[2], count * kind[3], talk_s, cost, charge, reference, count * kind[4])
+    _, _, first, answered, unpriced = kind
+    sums = (count, count * first, count * answered, talk_s, cost, charge, reference, count * unpriced)
     have = into.get(key)
     into[key] = sums if have is None else tuple(map(operator.add, have, sums))
 

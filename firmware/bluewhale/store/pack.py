@@ -98,7 +98,14 @@ def as_stored(line: Line) -> Line:
 
 
 def _json(more: More) -> str:
-    return _encode(more).decode().replace("\\u0000", _NUL)  # SQLite's JSON ends a text at a NUL
+    text = _encode(more).decode()
+    if "\\u0000" in text:  # perhaps a NUL, at which SQLite's JSON would end the text
+        shown = {
+            name: value.replace("\0", _NUL) if isinstance(value, str) else value
+            for name, value in more.items()
+        }
+        text = _encode(shown).decode()
+    return text
 
 
 def _codes(line: Line, more: More) -> None:
@@ -232,15 +239,12 @@ def _read_wall(text: str) -> tuple[int, int] | None:
         hour = _read_hour(text[:13])
         if hour is None:
             return None
-    tail = text[13:]
-    minute = _SIXTY.get(tail[:3])
-    second = 0 if len(tail) == 3 else _SIXTY.get(tail[3:])
-    if minute is None or second is None:
-        return None
-    return hour[0] + minute * 60 + second, hour[1]
+    second = _IN_HOUR.get(text[13:])
+    return None if second is None else (hour[0] + second, hour[1])
 
 
-_SIXTY = {f":{number:02}": number for number in range(60)}
+_IN_HOUR = {f":{at // 60:02}:{at % 60:02}": at for at in range(3600)}
+_IN_HOUR |= {f":{minute:02}": minute * 60 for minute in range(60)}
 _hours: dict[str, tuple[int, int]] = {}
 _HOURS_KEPT = 10_000
 
