@@ -106,10 +106,33 @@ def test_cucm_hunt_member_is_not_the_pilot() -> None:
     assert shown["extension"] == "3001"
 
 
+CMR = '2,1,7,1,"2000",{leg},1767603661,2967,59340,10,20,3,4,5,"id","","C","SEP0001","",,""'
+
+
 def test_cucm_types_cmr_and_start_records_are_no_calls() -> None:
-    decoder = Decoder(FORMATS["cisco-cucm"])
-    assert decoder.feed((HEAD + "INTEGER,INTEGER,INTEGER\n2,1,5,1,0\n").encode(), 0) == []
-    assert decoder.skipped == 3
+    """A CMR is a signal under any header; a call after it is read as before."""
+    start, call = "0,1,7,C,0,0,0,0,,,,,,,,", "1,1,7,C,1,0,2,0,1,2,2,a,b,16,0,"
+    read = items(
+        "cisco-cucm", f"{HEAD}INTEGER,INTEGER\n{CMR.format(leg=21411554)}\n{start}\n{call}\n2,1,5,1,0"
+    )
+    assert [type(item) for item in read] == [Signal, Leg, Reject]
+    signal, after = read[0], read[1]
+    assert isinstance(signal, Signal)
+    assert isinstance(after, Leg)
+    assert signal.correlation_id == after.correlation_id == "C/1/7"
+    assert (signal.what, signal.caller, signal.at_utc) == ("quality", "2000", "2026-01-05T09:01:01Z")
+    assert signal.extra == {
+        "leg": "21411554",
+        "packets_sent": "2967",
+        "octets_sent": "59340",
+        "packets_received": "10",
+        "octets_received": "20",
+        "packets_lost": "3",
+        "jitter_ms": "4",
+        "latency_ms": "5",
+        "pkid": "id",
+        "device": "SEP0001",
+    }
 
 
 AST = '"","{src}","{dst}","{context}","x <1>","{a}","{b}","Dial","{data}","2020-01-01 10:00:00",{rest},"BILLING"'

@@ -155,7 +155,9 @@ class Signal(msgspec.Struct, omit_defaults=True, kw_only=True):
     called: str | None = None
     caller: str | None = None
     at_local: str | None = None
+    at_utc: str | None = None
     ring_s: int | None = None
+    extra: dict[str, str] | None = None
     origin: Origin | None = None
 
 

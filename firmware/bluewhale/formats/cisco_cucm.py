@@ -12,7 +12,9 @@ Integrity:  strong: the header line names every column. Columns are taken by nam
     INTEGER,INTEGER,INTEGER,INTEGER,...
     1,1,388289,17586046,...
 
-Record type 1 is a call leg; 2 (CMR, voice quality) and 0 (start) are counted as skipped. Times are UTC.
+Record type 1 is a call leg; 0 (start) is counted as skipped. 2 is a CMR, the voice quality one device saw: a signal of
+the same call, `leg` in it is the leg's number in the CDR. A CMR row without its own header is read by the order of the
+guide (proven by one row). Times are UTC.
 Direction is read from the two devices: names that fit `trunk_devices` (default: with @, as gateways have) are
 trunks, names that fit `internal_devices` or `conference_devices` belong to the site; where one fits neither,
 the direction is absent (with `trunk_devices` alone, every other device is a station). A record written after a transfer or conference reads as its two ends stand, which
@@ -25,6 +27,8 @@ import msgspec
 
 from bluewhale.formats._layout import (
     Context,
+    Delimited,
+    Fault,
     Format,
     Headed,
     Integrity,
@@ -37,6 +41,7 @@ from bluewhale.formats._layout import (
     text,
 )
 from bluewhale.formats._site import any_of, memo
+from bluewhale.model import Signal, Why
 
 ZERO = ("0",)
 SPLIT = frozenset({"393216", "126"})  # call split: a transfer or conference goes on in another record
@@ -82,9 +87,65 @@ LAYOUT = Headed(
         text("extra.mobile_type", "mobileCallType", blank=ZERO),
         text("extra.mobile_called", "finalMobileCalledPartyNumber"),
         text("extra.mobile_caller", "mobileCallingPartyNumber"),
+        digits("_cmr_number", "directoryNum", note="CMR, as all below"),
+        text("_cmr_leg", "callIdentifier"),
+        epoch("_stamp", "dateTimeStamp"),
+        number("_cmr_packets_sent", "numberPacketsSent"),
+        number("_cmr_octets_sent", "numberOctetsSent"),
+        number("_cmr_packets_received", "numberPacketsReceived"),
+        number("_cmr_octets_received", "numberOctetsReceived"),
+        number("_cmr_packets_lost", "numberPacketsLost"),
+        number("_cmr_jitter_ms", "jitter"),
+        number("_cmr_latency_ms", "latency"),
+        text("_cmr_device", "deviceName"),
     ),
     head=r'"?cdrRecordType"?,',
-    shape=r'"?[012]"?,"?\d+"?,"?\d+"?,|"?cdrRecordType"?,',
+    name="CDR, and CMR under its own header",
+    shape=r'"?[01]"?,"?\d+"?,"?\d+"?,|"?cdrRecordType"?,',
+)
+CMR_ORDER = (
+    *(
+        "cdrRecordType",
+        "globalCallID_callManagerId",
+        "globalCallID_callId",
+        "nodeId",
+        "directoryNum",
+        "callIdentifier",
+    ),
+    *(
+        "dateTimeStamp",
+        "numberPacketsSent",
+        "numberOctetsSent",
+        "numberPacketsReceived",
+        "numberOctetsReceived",
+    ),
+    *(
+        "numberPacketsLost",
+        "jitter",
+        "latency",
+        "pkid",
+        "directoryNumPartition",
+        "globalCallId_ClusterID",
+        "deviceName",
+    ),
+)
+CMR = Delimited(
+    (
+        text("_type", 0, need=True),
+        text("_manager", 1, need=True),
+        text("_call", 2, need=True),
+        text("_cluster", 16),
+        *(
+            msgspec.structs.replace(column, at=CMR_ORDER.index(str(column.at)))
+            for column in LAYOUT.columns
+            if column.field.startswith("_cmr_") or column.field in ("_stamp", "extra.pkid")
+        ),
+    ),
+    quote='"',
+    least=18,
+    shape=r'"?2"?,"?\d+"?,"?\d+"?,',
+    name="CMR without a header",
+    aside=True,
 )
 
 
@@ -133,13 +194,30 @@ DIRECTIONS = {
 }
 
 
-def finish(row: Row, context: Context) -> Row | None:
+def quality(row: Row, name: str) -> Signal:
+    """A CMR: joined to the call by its id, and to the leg by extra `leg`."""
+    kept = {key[5:]: str(value) for key, value in row.items() if key.startswith("_cmr_")}
+    return Signal(
+        format=name,
+        what="quality",
+        correlation_id=f"{row.get('_cluster', '')}/{row['_manager']}/{row['_call']}",
+        caller=kept.pop("number", None),
+        at_utc=row.get("_stamp"),
+        extra=kept | row.get("extra", {}),
+    )
+
+
+def finish(row: Row, context: Context) -> Row | Signal | None:
     take, site = row.pop, context.site
+    if row["_type"] == "2":
+        return quality(row, context.name)
     manager, call, cluster = take("_manager"), take("_call"), take("_cluster", "")
     final, pilot = take("_final", None), take("_pilot", None)
     origin, target = take("_from", ""), take("_to", "")
     if take("_type") != "1":
         return None
+    if "_stamp" in row or any(field.startswith("_") for field in row):
+        raise Fault(Why.BAD_FIELD, "a call under the header of a CMR file")
     row["correlation_id"] = f"{cluster}/{manager}/{call}"
     row["answered"] = "answered_utc" in row
     extra = row.setdefault("extra", {})
@@ -182,14 +260,11 @@ def finish(row: Row, context: Context) -> Row | None:
 FORMAT = Format(
     name="cisco-cucm",
     title="Cisco Unified Communications Manager",
-    layouts=(LAYOUT,),
+    layouts=(LAYOUT, CMR),
     integrity=Integrity.STRONG,
     prepare=prepare,
     finish=finish,
-    skip=(
-        r'^"?INTEGER"?,',  # the type line below the header
-        r'^"?2"?,"?\d+"?,"?\d+"?,',  # CMR rows among CDR rows
-    ),
+    skip=(r'^"?INTEGER"?,',),  # the type line below the header
     options=(
         Option(
             "trunk_devices", "texts", "gateway and trunk names; * stands for anything; default: names with @"
