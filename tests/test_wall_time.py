@@ -24,6 +24,24 @@ def test_a_wall_time_is_read_in_its_zone() -> None:
     assert wall.from_local(BERLIN, "2026-01-01T00:00:00.25").us == us("2026-01-01T00:00:00.25+01:00")
 
 
+@pytest.mark.parametrize(
+    ("zone", "days"),
+    [
+        ("Europe/London", ("2026-03-29", "2026-10-25")),
+        ("Australia/Lord_Howe", ("2026-04-05", "2026-10-04")),  # half an hour
+        ("Pacific/Apia", ("2011-12-29", "2011-12-30")),  # a day that was not
+        ("Asia/Kathmandu", ("1985-12-31", "1986-01-01")),  # a quarter of an hour
+    ],
+)
+def test_what_is_remembered_of_an_hour_is_true_of_each_minute(zone: str, days: tuple[str, ...]) -> None:
+    wall._hours.clear()
+    for _ in range(2):
+        for minute in range(1440 * len(days)):
+            text = f"{days[minute // 1440]}T{minute % 1440 // 60:02}:{minute % 60:02}"
+            us, day, flags = wall._minute(zone, text)
+            assert wall.split(zone, f"{text}:07") == (us + 7_000_000, day, flags), text
+
+
 def test_utc_gets_the_wall_time_and_day_of_the_zone() -> None:
     moment = wall.from_utc("Asia/Shanghai", "2026-09-14T20:00:05Z")
     assert moment == (us("2026-09-14T20:00:05+00:00"), 20260915, 0, "2026-09-15T04:00:05")

@@ -22,7 +22,7 @@ class Unfit(ValueError):
 class Desk(NamedTuple):
     """All that is the same for every leg of a feed until an owner changes something.
 
-    `numbers`: (called, direction) -> (E.164 or None, key to rate with), bounded.
+    `numbers`: (called, direction) -> (E.164 or None, key to rate with), bounded. `payers`: who an extension is, bounded.
     """
 
     feed: int
@@ -33,6 +33,7 @@ class Desk(NamedTuple):
     cost: attribute.PlanVersion | None
     reference: attribute.PlanVersion | None
     numbers: dict[tuple[str | None, str | None], tuple[str | None, str]]
+    payers: dict[str | None, attribute.Paid]
 
 
 def desk(book: attribute.Book, feed: int, site_name: str, zone: object) -> Desk:
@@ -47,6 +48,7 @@ def desk(book: attribute.Book, feed: int, site_name: str, zone: object) -> Desk:
         plans.get(pricing.charge) if pricing.charge else None,
         plans.get(pricing.cost) if pricing.cost else None,
         plans.get(pricing.reference) if pricing.reference else None,
+        {},
         {},
     )
 
@@ -66,8 +68,9 @@ def line(desk: Desk, leg: Leg, received_us: int, seq: int) -> Line:
     except wall.BadTime as error:
         raise Unfit(Why.BAD_TIME, str(error)) from error
     started, answered_us, ended, day, text, flags = when
-    enterprise, site, department, person, payer_kind, payer = attribute.attribute(desk.book, desk.site, leg)
-    direction, called, answered = leg.direction, leg.called, leg.answered
+    direction, called, answered, extension = leg.direction, leg.called, leg.answered, leg.extension
+    paid = desk.payers.get(extension) or _payer(desk, leg)
+    enterprise, site, department, person, payer_kind, payer = paid
     e164, key = desk.numbers.get((called, direction)) or _number(desk, called, direction)
     start = started if answered_us is None else answered_us
     charge, destination, unpriced = _price(desk, desk.charge, leg, talk, key, start)
@@ -82,12 +85,22 @@ def line(desk: Desk, leg: Leg, received_us: int, seq: int) -> Line:
         currency = desk.reference.plan.currency
     return Line(
         seq, position, length, position, length, 0, 0, None,  # call_position, call_length, ordinal, revision, reason
-        desk.feed, enterprise, site, department, person, leg.format, direction, leg.extension, leg.caller, called,
+        desk.feed, enterprise, site, department, person, leg.format, direction, extension, leg.caller, called,
         e164, leg.trunk, leg.trunk_in, leg.auth_code, leg.account_code, None if answered is None else int(answered),
         talk, ring, total, started, answered_us, ended, day, text, flags, leg.condition_code, leg.cause,
         leg.correlation_id, "closed", payer_kind, payer, None if direction == "internal" else talk, destination,
         plan, currency, cost, charge, reference, unpriced,
     )  # fmt: skip
+
+
+def _payer(desk: Desk, leg: Leg) -> attribute.Paid:
+    """Who pays; remembered for the station charged, which alone decides where there is one."""
+    paid = attribute.attribute(desk.book, desk.site, leg)
+    if leg.extension:
+        if len(desk.payers) >= NUMBERS_KEPT:
+            desk.payers.clear()
+        desk.payers[leg.extension] = paid
+    return paid
 
 
 def _number(desk: Desk, called: str | None, direction: str | None) -> tuple[str | None, str]:

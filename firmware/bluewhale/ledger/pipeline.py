@@ -117,7 +117,12 @@ def _again(state: State, name: str, records: list[Record], end: int) -> Step:
             take_chunk(state, out, feed, record, record.real_us)
         elif record.kind is Kind.LINK and events.event_of(record).event in events.ENDED:
             out.touched.add(record.source)
-            take(state, out, feed, parse.close(feed, state.sources, state.journal, record.source, record.real_us))
+            take(
+                state,
+                out,
+                feed,
+                parse.close(feed, state.sources, state.journal, record.source, record.real_us),
+            )
     state.wanted[name] = (read_to, end)
     if read_to >= end:
         del state.wanted[name]

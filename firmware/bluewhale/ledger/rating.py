@@ -14,7 +14,7 @@ import msgspec
 
 from bluewhale.ledger import money
 from bluewhale.ledger.plan_records import DAY_S, Plan
-from bluewhale.ledger.tariff import NO_RATE, Stretch, Tariff, date_of, holding, sane, tariffs
+from bluewhale.ledger.tariff import NO_RATE, Course, Stretch, Tariff, date_of, holding, sane, tariffs
 from bluewhale.ledger.wall_clock import clock_changes, wall
 
 __all__ = ["Gap", "NoRate", "Price", "Span", "charge_micros", "price", "wall"]
@@ -74,14 +74,20 @@ def charge_micros(
         return (0, None, None) if talk_s <= 0 else (None, None, why_no_rate(plan, called, wall_s))
     if tariff.course is None or not 0 < talk_s <= MAX_TALK_S:
         return _charge_by_bands(plan, tariff, wall_s, talk_s, fold)
-    for start, cost, increment_s, price in tariff.course:
-        if talk_s > start:
-            return (
-                micros_of(plan, tariff, 0, cost - (start - talk_s) // increment_s * price),
-                tariff.rates[0].destination,
-                None,
-            )
-    raise AssertionError("a course starts at 0")
+    return tariff.known.get(talk_s) or _charge_by_course(plan, tariff, tariff.course, talk_s)
+
+
+def _charge_by_course(
+    plan: Plan, tariff: Tariff, course: Course, talk_s: int
+) -> tuple[int, str | None, None]:
+    start, cost, increment_s, price = next(
+        step for step in course if talk_s > step[0]
+    )  # the last starts at 0
+    micros = micros_of(plan, tariff, 0, cost - (start - talk_s) // increment_s * price)
+    if len(tariff.known) >= _MEMO:
+        tariff.known.clear()
+    known = tariff.known[talk_s] = micros, tariff.rates[0].destination, None
+    return known
 
 
 def _charge_by_bands(

@@ -38,6 +38,7 @@ class Tariff(msgspec.Struct, frozen=True):
     maximums: tuple[int | None, ...]  # None where the price has no upper limit
     course: Course | None  # the only rate's, when it holds at any time
     days: dict[int, Timeline]  # memo, by ordinal
+    known: dict[int, tuple[int, str | None, None]]  # memo, by seconds: charge_micros of calls by the course
 
 
 class Stretch(msgspec.Struct, frozen=True, array_like=True):
@@ -86,6 +87,7 @@ def _compiled(from_s: int, to_s: int, rates: tuple[Rate, ...]) -> Tariff:
         maximums=tuple(None if r.maximum is None or r.cut else int(r.maximum * scale) for r in rates),
         course=_course(rates[0], scale) if alone else None,
         days={},
+        known={},
     )
 
 

@@ -82,10 +82,32 @@ def _seconds(text: str) -> int:
     return int(whole) * 1_000_000 + (int(fraction[:6].ljust(6, "0")) if fraction else 0)
 
 
+# (zone, "YYYY-MM-DDThh") -> microseconds UTC and day, for hours in which nothing is special; ":mm:ss" -> microseconds
+_hours: dict[tuple[str, str], tuple[int, int]] = {}
+_HOURS_KEPT = 8192
+_IN_HOUR = {f":{m:02}:{s:02}": m * MINUTE_US + s * 1_000_000 for m in range(60) for s in range(60)}
+
+
 def split(zone: str, text: str) -> tuple[int, int, int]:
     """Microseconds UTC, day and flags of a full wall time in a zone. Raises BadTime."""
+    hour, rest = _hours.get((zone, text[:13])), _IN_HOUR.get(text[13:])
+    if hour is not None and rest is not None:
+        return hour[0] + rest, hour[1], 0
     us, day, flags = _minute(zone, text[:16])
+    if hour is None and not flags:
+        _keep_hour(zone, text[:13])
     return us + _seconds(text[16:]), day, flags
+
+
+def _keep_hour(zone: str, text: str) -> None:
+    """Remembers an hour unless the clock is moved in it."""
+    quarters = [_minute(zone, f"{text}:{minute:02}") for minute in (0, 15, 30, 45, 59)]
+    us, day, _ = quarters[0]
+    if any(flags for _, _, flags in quarters) or quarters[-1][0] - us != 59 * MINUTE_US:
+        return
+    if len(_hours) >= _HOURS_KEPT:
+        _hours.clear()
+    _hours[zone, text] = us, day
 
 
 def from_local(zone: str, text: str) -> Moment:
