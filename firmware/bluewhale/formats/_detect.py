@@ -87,6 +87,9 @@ def _weigh(fmt: Format, options: dict[str, Any], sources: list[bytes]) -> Guess:
             "durations plausible" if plausible == 1 else f"{plausible:.0%} of durations plausible",
         ]
     )
+    months = sum(1 for item in items if isinstance(item, Reject) and "is no month" in (item.detail or ""))
+    if months:
+        evidence += f"; {months} dates have a month above 12: the order of day and month is wrong"
     return Guess(fmt.name, score, evidence, score >= SURE and enough == 1.0, options)
 
 

@@ -5,9 +5,12 @@ Feed:       TCP, the PBX connects (raw: "Reliable Protocol" n; port as administe
 PBX:        change system-parameters cdr: CDR format; best "customized" with date, time, sec-dur, cond-code,
             code-used, dialed-num, calling-num, in-crt-id, out-crt-id, ucid; enter the same list as `layout`.
 Source:     DEFINITY ECS 8.2 and MultiVantage administrator guides (TELESEER, printer, expanded, LSU, condition codes);
-            customized layouts from a public test server and two public parsers. Unformatted columns and the end of
-            expanded (from 73 on) are not proven.
-Integrity:  none but a condition code and blanks between columns: proposed by detection over many records.
+            customized layouts from a public test server and two public parsers. Not proven: unformatted and
+            59-character (all columns, from memory), the end of expanded (from 65 on) and of printer (from 78 on), the
+            head of int-direct (1-26). int-isdn is one record of two lines (a line feed at 74). Enhanced formats and
+            ISDN printer: their columns were not found; such lines take `layout`.
+Integrity:  none but a condition code and blanks between columns: proposed by detection over many records. LSU has no
+            time of day and no blanks: it is never detected, name it.
 
     010526 0905 0033 00200 9    9  345         2065551212      58888          031 00001001231767603600
     |      |    |    |     |    |  |           dialled         calling    in  out UCID
@@ -32,6 +35,7 @@ from typing import Any
 import msgspec
 
 from bluewhale.formats._layout import (
+    Blocks,
     Column,
     Context,
     Fixed,
@@ -39,6 +43,7 @@ from bluewhale.formats._layout import (
     Integrity,
     Join,
     Layout,
+    Lines,
     Option,
     Pattern,
     Row,
@@ -75,6 +80,8 @@ FIELDS: dict[str, Column] = {
     "feat-flag": text("extra.feature_flag", 0),
     "calling-first": text("_first", 0, note="LSU: first digit of the calling number"),
     "in-crt-tens": text("_tens", 0, note="LSU: tens and units of the incoming circuit"),
+    "ins-units": text("_ins", 0, note="ISDN TELESEER: units of the INS"),
+    "ins-tens": text("_ins_tens", 0, note="ISDN TELESEER: hundreds and tens of the INS"),
     "in-crt-hundreds": text("_hundreds", 0, note="LSU: hundreds of the incoming circuit"),
 }
 # Positions from 1, first and last, as the guides print them. Where a column stands in no list it is blank.
@@ -82,7 +89,7 @@ STANDARD = {
     "teleseer": "time 4-7 duration 8-11 cond-code 12 code-dial 13-15 code-used 16-18 dialed-num 19-33 calling-num 34-38 "
     "acct-code 39-53 frl 54 ixc-code 55 in-crt-id 56-58 out-crt-id 59-61 feat-flag 62 auth-code 63-69",
     "isdn-teleseer": "time 4-7 duration 8-11 cond-code 12 ixc-code 13-15 code-used 16-18 dialed-num 19-33 "
-    "calling-num 34-38 acct-code 39-53 frl 55 in-crt-id 56-58 out-crt-id 59-61 feat-flag 62 auth-code 63-69",
+    "calling-num 34-38 acct-code 39-53 ins-units 54 frl 55 in-crt-id 56-58 out-crt-id 59-61 feat-flag 62 auth-code 63-69 ins-tens 70-71",
     "printer": "time 1-4 duration 6-9 cond-code 11 code-dial 13-15 code-used 17-19 dialed-num 21-35 calling-num 37-41 "
     "acct-code 43-57 auth-code 59-65 frl 70 ixc-code 72 in-crt-id 74-76 out-crt-id 78-80 feat-flag 82",
     "expanded": "time 1-4 duration 6-9 cond-code 11 code-dial 13-16 code-used 18-21 dialed-num 23-37 calling-num 39-48 "
@@ -91,19 +98,37 @@ STANDARD = {
     "unformatted": "time 1-4 duration 5-8 cond-code 9 code-dial 10-13 code-used 14-17 dialed-num 18-32 "
     "calling-num 33-42 acct-code 43-57 auth-code 58-64 frl 67 in-crt-id 68-70 out-crt-id 71-73 feat-flag 74 "
     "attd-console 75-76 in-trk-code 77-80 node-num 81-82 ins 83-85 ixc-code 86-88 bcc 89 ma-uui 90 res_flag 91",
+    "int-isdn": "time 1-4 duration 6-9 cond-code 11 code-dial 13-16 code-used 18-21 dialed-num 23-37 calling-num 39-48 "
+    "acct-code 50-64 auth-code 66-72 frl 76 in-crt-id 78-80 out-crt-id 82-84 feat-flag 86 attd-console 88-89 "
+    "in-trk-code 91-94 node-num 96-97 ins 99-101 ixc-code 103-106 bcc 108 ma-uui 110 res_flag 112",
+    "int-direct": "date 1-6 time 8-11 duration 13-16 cond-code 18 code-dial 20-22 code-used 23-25 dialed-num 27-44 "
+    "calling-num 46-50 acct-code 52-66 ppm 68-72 in-crt-id 74-75 out-crt-id 77-78",
+    "59-character": "time 1-4 duration 5-8 cond-code 9 code-dial 10-12 code-used 13-15 dialed-num 16-30 "
+    "calling-num 31-35 acct-code 36-50 frl 51 ixc-code 52 in-crt-id 53-55 out-crt-id 56-58",
     "lsu": "duration 1-4 cond-code 5 code-dial 6-8 code-used 9-11 dialed-num 12-26 calling-num 27-30 acct-code 31-35 "
     "auth-or-acct 36-42 frl 45 calling-first 46 in-crt-tens 47-48 feat-flag 49 out-crt-id 50-52 in-crt-hundreds 53 "
     "ixc-code 54",
+    "isdn-lsu": "duration 1-4 cond-code 5 code-dial 6-8 code-used 9-11 dialed-num 12-26 calling-num 27-30 "
+    "acct-code 31-35 auth-or-acct 36-42 ins 43-44 frl 45 calling-first 46 in-crt-tens 47-48 feat-flag 49 "
+    "out-crt-id 50-52 in-crt-hundreds 53 ixc-code 54",
 }
-SCRAMBLED = ("teleseer", "isdn-teleseer", "printer", "lsu")
+SCRAMBLED = ("teleseer", "isdn-teleseer", "printer", "lsu", "isdn-lsu", "59-character")
+# The 59-character format's own letters; the codes that have none there stand as they are.
+LETTERS = {"A": "1", "D": "4", "E": "6", "G": "7", "H": "8", "I": "9", "L": "C", "N": "E"}
 BLANKS = {
     "teleseer": (0, 1, 2),
     "isdn-teleseer": (0, 1, 2),
     "printer": (4, 9, 11, 15, 19, 35, 41, 57, 65, 66, 67, 68, 70, 72, 76, 80),
     "expanded": (4, 9, 11, 16, 21, 37, 48, 64),
     "unformatted": (64, 65),
+    "int-isdn": (4, 9, 11, 16, 21, 37, 48, 64, 72, 74, 76, 80, 84, 86),
+    "int-direct": (6, 11, 16, 18, 25, 44, 50, 66, 72, 75),
+    "59-character": (),
     "lsu": (),
+    "isdn-lsu": (),
 }
+SHORT = ("59-character", "lsu", "isdn-lsu")  # their ends tell them from longer formats
+LEAST = {"unformatted": 74, "int-direct": 50}  # to the feature flag; to the calling number
 SHAPES = {"teleseer": r"   \d{4}[\d ]", "unformatted": r"\d{8}[0-9A-Z]"}
 # Customized lists seen in public, tried where neither format nor layout is given: (name, length) from the left.
 SEEN = {
@@ -125,17 +150,21 @@ def _column(name: str, place: tuple[int, int], date: str) -> Column:
     return msgspec.structs.replace(column, arg=date) if name == "date" else column
 
 
-def standard(name: str, natural: bool = False) -> Fixed:
+def standard(name: str, natural: bool = False, date: str = "ddmmyy") -> Fixed:
     words = STANDARD[name].split()
     columns = []
     for field, place in zip(words[::2], words[1::2]):
         first, _, last = place.partition("-")
-        column = _column(field, (int(first) - 1, int(last or first)), "")
+        column = _column(field, (int(first) - 1, int(last or first)), date)
+        if field == "cond-code" and name == "59-character":
+            column = msgspec.structs.replace(column, arg={letter: letter for letter in "0JKM"} | LETTERS)
         if field in ("in-crt-id", "out-crt-id") and name in SCRAMBLED and not natural:
             column = msgspec.structs.replace(column, kind="reorder", arg=(2, 0, 1))
         columns.append(column)
     least = int(words[words.index("cond-code") + 1])  # with nothing dialled, the rest is trimmed
-    return Fixed(tuple(columns), BLANKS[name], least=least, most=130, shape=SHAPES.get(name, ""), name=name)
+    most = int(words[-1].rpartition("-")[2]) if name in SHORT else 130
+    least = LEAST.get(name, least)
+    return Fixed(tuple(columns), BLANKS[name], least=least, most=most, shape=SHAPES.get(name, ""), name=name)
 
 
 def customized(pairs: list[Any], date: str, name: str = "customized") -> Fixed:
@@ -185,9 +214,19 @@ def choose(options: dict[str, Any]) -> tuple[Layout, ...]:
     if name:
         if name not in STANDARD:
             raise OptionError(f"option format: {name!r} is none of customized, {', '.join(STANDARD)}")
-        return standard(name, natural), aside
+        return standard(name, natural, date if "date_order" in options else "ddmmyy"), aside
     auto = [standard(each, natural) for each in ("teleseer", "printer", "expanded")]
     return (*auto, *(seen(each, date) for each in SEEN), standard("unformatted"), aside)
+
+
+FIRST_LINE = r"\s{0,3}\d{4} [\d ]{4} [0-9A-Z] "
+
+
+def framing(options: dict[str, Any]) -> Lines | Blocks:
+    """International ISDN has a line feed at position 74: two lines are one record, joined by it again."""
+    if str(options.get("format", "")).strip().lower().replace(" ", "-") == "int-isdn":
+        return Blocks(FIRST_LINE, last=r".*\S", single=r"\s{0,3}(?:\d{4} ?)?\d\d ?\d\d\s*$")
+    return Lines()
 
 
 class Site(msgspec.Struct):
@@ -223,6 +262,8 @@ def finish(row: Row, context: Context) -> Row | Signal | None:
         calling = take("_first") + calling
     if "_tens" in row:
         inward = take("_hundreds", "0") + take("_tens")
+    if ins := take("_ins_tens", "") + take("_ins", ""):
+        extra["ins"] = ins
     tac, used = extra.get("in_tac"), extra.get("code_used")
     if calling is not None and (calling == tac or calling in site.access_codes):
         tac = extra["in_tac"] = calling
@@ -293,6 +334,7 @@ FORMAT = Format(
     integrity=Integrity.NONE,
     prepare=prepare,
     choose=choose,
+    framing=framing,
     finish=finish,
     options=(
         Option("format", "text", f"customized, {', '.join(STANDARD)}; absent: found by the columns' blanks"),
@@ -307,6 +349,12 @@ FORMAT = Format(
         Option("inc_trk_call_splitting", "flag", "records are split at transfers (incoming)"),
         Option("outg_trk_call_splitting", "flag", "records are split at transfers (outgoing)"),
         Option("trunk_cost_centres", "table", "access code to cost centre; the ledger reads it"),
+    ),
+    dialects=(
+        {},
+        {"format": "int-direct"},
+        {"format": "int-isdn"},
+        {"format": "59-character"},
     ),
     join=Join(
         key=("correlation_id",),
