@@ -2,7 +2,7 @@
 
 A stream may hold anything between them. What does not belong is a frame of its own that no layout reads, so it is
 counted; reading goes on at the next place where a record can begin, also inside a record that broke off. The
-same bytes give the same frames however they are cut, and no byte is looked at more often than records nest (32).
+same bytes give the same frames however they are cut.
 """
 
 import re
@@ -182,6 +182,9 @@ class DocumentFramer:
             stream.start, stream.mode = stream.at, ""
         elif verdict == "bad" or self.depth > NESTED:
             self._break(frames, stream.at)
+        elif verdict == "deep":  # no record begins in there
+            self.depth = 0
+            frames.append(stream.frame(stream.at))
         elif end == stream.start + self.limit:
             self._too_long(frames, self.limit)
         else:

@@ -37,8 +37,8 @@ class JsonScan:
     def go(self, data: bytearray, start: int, at: int, end: int) -> tuple[str, int]:
         """Scans data[at:end] of the value that began at `start`. Gives what was found and where: "end" (behind the
         value), "scalar" (behind a member whose value is no bracket), "list" (behind the bracket of a member's list),
-        "opened" (where the first name begins, of an object that `opened` names), "bad" (at the byte), "" (more is
-        needed, scanned so far).
+        "opened" (where the first name begins, of an object that `opened` names), "bad" (at the byte), "deep" (at a
+        bracket deeper than any record has), "" (more is needed, scanned so far).
         """
         while at < end:
             expect = self.expect
@@ -63,8 +63,8 @@ class JsonScan:
                 if at >= end:
                     break
                 verdict = self._mark(data[at])
-                if verdict == "bad":
-                    return "bad", at
+                if verdict in ("bad", "deep"):
+                    return verdict, at
                 if self.expect == "F":
                     self.key = at - start
                 at += verdict != "again"
@@ -75,7 +75,7 @@ class JsonScan:
         return "", at
 
     def _mark(self, mark: int) -> str:
-        """Takes one mark; "" to go on, "again" to look at it as a word, "bad", "end" or "list"."""
+        """Takes one mark; "" to go on, "again" to look at it as a word, "bad", "deep", "end" or "list"."""
         expect = self.expect
         if expect in "va":
             return self._value(mark)
@@ -100,7 +100,7 @@ class JsonScan:
                 return "list"
             self.stack += chr(mark)
             self.expect = "o" if mark == OPEN_OBJECT else "a"
-            return "bad" if len(self.stack) > DEEPEST else ""
+            return "deep" if len(self.stack) > DEEPEST else ""
         elif mark == CLOSE_LIST and self.expect == "a":
             return self._closed()
         elif mark in WORDS:

@@ -31,6 +31,7 @@ from bluewhale.formats._layout import (
     Row,
     digits,
     duration,
+    number,
     text,
     when,
 )
@@ -64,7 +65,7 @@ API = Json(
 )
 P_SERIES = Json(
     (
-        text("_event", "type", note="30012 is a call's record"),
+        number("_kind", "type", need=True, note="30012 is a call's record"),
         text("extra.serial", "sn"),
         text("correlation_id", "msg.call_id"),
         when("started_local", "msg.time_start", STAMP),
@@ -87,18 +88,17 @@ P_SERIES = Json(
     shape=r'\{\s*"(type"\s*:\s*"?\d+|sn"\s*:|msg"\s*:)',
     name="P-Series",
 )
+P_RECORD = 30012
 DIRECTIONS = {"Internal": "internal", "Inbound": "incoming", "Outbound": "outgoing"}
 _NAMED = re.compile(r"(.*?)\s*<([^<>]+)>")  # a name may stand before the number
 
 
 def finish(row: Row, context: Context) -> Row | None:
-    event = row.pop("_event", "")
-    if event.isdigit() and event != "30012":
-        return None
-    if event not in ("NewCdr", "30012"):
-        if event and "correlation_id" not in row:
-            return None
+    event = row.pop("_event", None) or row.pop("_kind", None)
+    if event is None:
         raise Fault(Why.FOREIGN, "no event of this PBX")
+    if event not in ("NewCdr", P_RECORD):
+        return None
     for field in ("correlation_id", "started_local", "talk_s", "condition_code"):
         if field not in row:
             raise Fault(Why.BAD_FIELD, f"the event lacks {field}")
