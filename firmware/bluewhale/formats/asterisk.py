@@ -31,13 +31,13 @@ from typing import Any
 
 import msgspec
 
+from bluewhale.formats._join import Joins, Link
 from bluewhale.formats._layout import (
     Column,
     Context,
     Delimited,
     Format,
     Integrity,
-    Join,
     Option,
     Row,
     code,
@@ -262,9 +262,15 @@ FORMAT = Format(
         Option("internal_extensions", "any", 'what extensions look like: "3 to 4 digits", "200-299"'),
         Option("usegmtime", "flag", "true where cdr.conf has usegmtime=yes: the times are UTC"),
     ),
-    join=Join(
+    join=Joins(
         key=("correlation_id",),
-        chain=(("extra.channel", "extra.channel"), ("extra.dstchannel", "extra.channel")),
+        identity=("extra.uniqueid", "extra.sequence"),
+        links=(  # a transfer the phone made itself leaves two linkedids
+            Link(("extra.channel",), ("extra.channel",)),
+            Link(("extra.dstchannel",), ("extra.channel",)),
+        ),
+        circuit=("extra.channel", "extra.dstchannel"),
+        seconds="span",
         window_s=24 * 3600,
     ),
 )

@@ -34,6 +34,7 @@ from typing import Any
 
 import msgspec
 
+from bluewhale.formats._join import Joins, Link
 from bluewhale.formats._layout import (
     Blocks,
     Column,
@@ -41,7 +42,6 @@ from bluewhale.formats._layout import (
     Fixed,
     Format,
     Integrity,
-    Join,
     Layout,
     Lines,
     Option,
@@ -356,9 +356,21 @@ FORMAT = Format(
         {"format": "int-isdn"},
         {"format": "59-character"},
     ),
-    join=Join(
+    join=Joins(
         key=("correlation_id",),
-        chain=(("ended_local", "started_local"),),
+        links=(  # a second trunk of a conference began as a call of its own
+            Link(
+                ("extension",),
+                ("extension",),
+                when="overlap",
+                one_has=(("condition_code", "C"), ("direction", "outgoing")),
+                other_has=(("condition_code", "C"), ("direction", "outgoing")),
+            ),
+        ),
+        relay=("trunk",),
+        touching=("caller", "direction", "correlation_id"),
+        splitting="inc_trk_call_splitting",
+        slack_s=60,
         window_s=11 * 3600,
         done="continues",
     ),

@@ -20,12 +20,12 @@ Devices: E extension, T line (9001..), V voice mail (9501..) or conference chann
 mail has party1 = V95nn and no extension.
 """
 
+from bluewhale.formats._join import Joins, Link
 from bluewhale.formats._layout import (
     Context,
     Delimited,
     Format,
     Integrity,
-    Join,
     Option,
     Row,
     code,
@@ -94,6 +94,8 @@ def finish(row: Row, context: Context) -> Row:
     return row
 
 
+CAUSE = "extra.targeting_cause"
+
 FORMAT = Format(
     name="avaya-ipoffice",
     title="Avaya IP Office, B5800",
@@ -104,9 +106,28 @@ FORMAT = Format(
         Option("devices", "table", "device letters; the ledger reads it"),
         Option("connected_time", "text", "what the connected time holds; for documentation"),
     ),
-    join=Join(
-        key=("correlation_id",),
-        chain=(("extra.targeter", "extra.party1_name"), ("extra.party2_name", "extra.party2_name")),
+    join=Joins(
+        key=("correlation_id", "started_local"),  # the number begins anew after a restart, the start does not
+        links=(
+            *(  # a transferred call names whose call it was
+                Link(("extra.targeter",), (name,), when="overlap", slack_s=2, one_has=((CAUSE, "Xf[Pd]"),))
+                for name in ("extra.party1_name", "extra.party2_name")
+            ),
+            Link(  # a twinned mobile is answered when its user is
+                ("extra.targeter",),
+                ("extra.party2_name",),
+                when="answer",
+                slack_s=1,
+                one_has=((CAUSE, r"\bMT\b"),),
+            ),
+            *(  # channels of one conference
+                Link((one,), (other,), when="overlap", slack_s=60)
+                for one in ("extra.party1_name/conference", "extra.party2_name/conference")
+                for other in ("extra.party1_name/conference", "extra.party2_name/conference")
+            ),
+        ),
+        order="arrival",
+        bridge=(("extra.party1", "V11"), ("extra.party2", "V11")),
         window_s=24 * 3600,
         done="continues",
     ),

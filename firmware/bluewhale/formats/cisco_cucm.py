@@ -25,6 +25,7 @@ from typing import Any
 
 import msgspec
 
+from bluewhale.formats._join import Joins, Link
 from bluewhale.formats._layout import (
     Context,
     Delimited,
@@ -32,7 +33,6 @@ from bluewhale.formats._layout import (
     Format,
     Headed,
     Integrity,
-    Join,
     Option,
     Row,
     digits,
@@ -257,6 +257,9 @@ def finish(row: Row, context: Context) -> Row | Signal | None:
     return row
 
 
+FEATURE = "^(4|10|17|18)$"  # conference, transfer, refer, replaces
+BY_FEATURE = ("extra.orig_ended_by", FEATURE)
+
 FORMAT = Format(
     name="cisco-cucm",
     title="Cisco Unified Communications Manager",
@@ -276,13 +279,44 @@ FORMAT = Format(
         Option("mobile_owner", "table", "mobile number to extension; the ledger reads it"),
         Option("wait_open_leg_s", "number", "how long to wait for a missing leg; the ledger reads it"),
     ),
-    join=Join(
+    join=Joins(
         key=("correlation_id",),
-        chain=(
-            ("extra.dest_leg", "extra.orig_leg"),
-            ("extra.orig_leg", "extra.orig_leg"),
-            ("extra.dest_leg", "extra.dest_leg"),
+        identity=("extra.pkid",),
+        links=(
+            *(  # the same party: a leg's number is its cluster's own
+                Link((one, "correlation_id/cluster"), (other, "correlation_id/cluster"))
+                for one, other in (
+                    ("extra.dest_leg", "extra.orig_leg"),
+                    ("extra.orig_leg", "extra.orig_leg"),
+                    ("extra.dest_leg", "extra.dest_leg"),
+                )
+            ),
+            *(  # the final record is lacking: the station that split one call asks in another
+                Link(
+                    (device,),
+                    ("extra.orig_device",),
+                    when="follows",
+                    slack_s=30,
+                    one_has=((f"extra.{end}_ended_by", FEATURE), ("continues", "True")),
+                    other_has=(("direction", "internal|outgoing"), ("continues", "True"), BY_FEATURE),
+                    open_only=True,
+                )
+                for device, end in (("extra.orig_device", "orig"), ("extra.dest_device", "dest"))
+            ),
+            Link(  # the last two of a conference, under a new number
+                ("caller",),
+                ("caller",),
+                when="follows",
+                slack_s=1,
+                one_has=(("extra.dest_conversation", r"\d"),),
+                other_has=(("extra.join", "^4$"),),
+                open_only=True,
+            ),
         ),
+        circuit=("extra.orig_leg", "extra.dest_leg"),
+        seconds="span",
+        bridge=(("called", "b00"),),
+        joined="extra.join",
         window_s=24 * 3600,
         done="continues",
     ),

@@ -34,6 +34,7 @@ from typing import Any
 
 import msgspec
 
+from bluewhale.formats._join import Joins, Link
 from bluewhale.formats._layout import (
     Column,
     Context,
@@ -41,7 +42,6 @@ from bluewhale.formats._layout import (
     Documents,
     Format,
     Integrity,
-    Join,
     Json,
     Layout,
     Option,
@@ -239,6 +239,8 @@ def finish(row: Row, context: Context) -> Row:
     return row
 
 
+OWN = "extra.uuid|correlation_id"  # a post names the record beside the call
+
 FORMAT = Format(
     name="freeswitch",
     title="FreeSWITCH",
@@ -260,5 +262,13 @@ FORMAT = Format(
         ),
         Option("queues", "texts", "numbers that are queues; the ledger reads it"),
     ),
-    join=Join(key=("correlation_id",), chain=(("extra.bleg_uuid", "correlation_id"),), window_s=24 * 3600),
+    join=Joins(
+        key=("correlation_id",),
+        identity=(OWN,),
+        links=(Link(("extra.bleg_uuid",), (OWN,)),),
+        circuit=(OWN, OWN),
+        seconds="span",
+        inner=True,
+        window_s=24 * 3600,
+    ),
 )

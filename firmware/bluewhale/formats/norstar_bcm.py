@@ -30,6 +30,7 @@ import re
 from typing import Any
 
 from bluewhale.formats import nortel_cs1000
+from bluewhale.formats._join import Joins
 from bluewhale.formats._layout import (
     Block,
     Blocks,
@@ -37,7 +38,6 @@ from bluewhale.formats._layout import (
     Fault,
     Format,
     Integrity,
-    Join,
     Layout,
     Option,
     Pattern,
@@ -291,5 +291,11 @@ FORMAT = Format(
         Option("year", "number", "SL-1: the year of the first record"),
     ),
     dialects=({}, {"date_order": "dd/mm/yy"}, {"report": "real time"}),
-    join=Join(key=("trunk",), chain=(("ended_local", "started_local"),), window_s=120, done="continues"),
+    join=Joins(
+        relay=("trunk",),
+        starts=(("condition_code", "^[SN]$"),),
+        slack_s=60,
+        window_s=24 * 3600,
+        done="continues",
+    ),
 )

@@ -26,11 +26,11 @@ P and Y are counted as no calls. `trunk` is route and member as printed.
 import re
 from typing import Any
 
+from bluewhale.formats._join import Joins
 from bluewhale.formats._layout import (
     Context,
     Format,
     Integrity,
-    Join,
     Layout,
     Option,
     Pattern,
@@ -194,5 +194,11 @@ FORMAT = Format(
         Option("time_is", "text", "start (default) or end"),
         Option("format", "text", "FCDR=OLD or FCDR=NEW, for documentation: both are read by their words"),
     ),
-    join=Join(key=("extra.customer", "trunk"), window_s=24 * 3600, done="continues"),
+    join=Joins(
+        relay=("extra.customer", "trunk"),
+        starts=(("condition_code", "^[SN]$"),),
+        slack_s=60,
+        window_s=24 * 3600,
+        done="continues",
+    ),
 )

@@ -44,13 +44,13 @@ from typing import Any
 
 import msgspec
 
+from bluewhale.formats._join import Joins
 from bluewhale.formats._layout import (
     Context,
     Delimited,
     Fixed,
     Format,
     Integrity,
-    Join,
     Layout,
     Option,
     Pattern,
@@ -318,5 +318,5 @@ FORMAT = Format(
         {"format": "DBS", "date_order": "dd/mm"},
         {"format": "HTS824"},
     ),
-    join=Join(key=("trunk",), chain=(("ended_local", "started_local"),), window_s=60),
+    join=Joins(relay=("trunk",), slack_s=60, window_s=24 * 3600),
 )

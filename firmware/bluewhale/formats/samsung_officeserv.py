@@ -20,12 +20,12 @@ before, and absent where that was not seen. IN GROUP, OUT DND and alarm lines ar
 
 from typing import Any
 
+from bluewhale.formats._join import Joins
 from bluewhale.formats._layout import (
     Context,
     Fixed,
     Format,
     Integrity,
-    Join,
     Layout,
     Option,
     Pattern,
@@ -141,5 +141,5 @@ FORMAT = Format(
         Option("date_order", "text", "mm/dd (default) or dd/mm"),
         Option("year", "number", "the year of the first record: records have none"),
     ),
-    join=Join(key=("trunk",), chain=(("ended_local", "started_local"),), window_s=5, done="continues"),
+    join=Joins(relay=("trunk",), slack_s=5, window_s=24 * 3600, done="continues"),
 )

@@ -25,6 +25,7 @@ from typing import Any
 
 import msgspec
 
+from bluewhale.formats._join import Joins
 from bluewhale.formats._layout import (
     Column,
     Context,
@@ -32,7 +33,6 @@ from bluewhale.formats._layout import (
     Fixed,
     Format,
     Integrity,
-    Join,
     Layout,
     Option,
     Pattern,
@@ -153,5 +153,5 @@ FORMAT = Format(
         Option("time_is", "text", "end (default) or start"),
         Option("format", "text", "for documentation: the layout is found by its shape"),
     ),
-    join=Join(key=("trunk",), chain=(("ended_local", "started_local"),), window_s=5),
+    join=Joins(relay=("trunk",), slack_s=5, window_s=24 * 3600),
 )
