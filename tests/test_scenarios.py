@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from bluewhale import cli
 
 HERE = Path(__file__).parent / "scenarios"
@@ -92,7 +93,16 @@ def matches(call: dict[str, Any], wanted: dict[str, Any]) -> bool:
 
 
 def facts(call: dict[str, Any], wanted: dict[str, Any]) -> None:
-    same = ("direction", "caller", "called", "extension", "answered", "auth_code", "condition_code", "account_code")
+    same = (
+        "direction",
+        "caller",
+        "called",
+        "extension",
+        "answered",
+        "auth_code",
+        "condition_code",
+        "account_code",
+    )
     for name in same:
         if name in wanted:
             assert call.get(name) == wanted[name], (name, call)
@@ -118,7 +128,9 @@ def external(call: dict[str, Any], wanted: dict[str, Any]) -> None:
 def began(part: dict[str, Any], want: dict[str, Any]) -> None:
     """The start to the second where both know it; a minute where the PBX prints one."""
     if want.get("start") and "started_local" in part:
-        length = 16 if "tolerance_s" in want else min(len(part["started_local"]), len(want["start"].rstrip("Z")))
+        length = (
+            16 if "tolerance_s" in want else min(len(part["started_local"]), len(want["start"].rstrip("Z")))
+        )
         assert part["started_local"][:length] == want["start"][:length], (part, want)
 
 
@@ -150,7 +162,9 @@ def charges(call: dict[str, Any], wanted: dict[str, Any]) -> None:
     for mine, want in zip(got, wanted["charge"], strict=True):
         leg = f"L{int(want['external_leg'][1:]) - shift}"
         assert mine[:5] == (leg, want["pays"], want["kind"], want.get("called"), want.get("caller"))
-        assert mine[5] == pytest.approx(want["duration_s"], abs=want.get("tolerance_s", 2 * (slack([wanted]) > 0)))
+        assert mine[5] == pytest.approx(
+            want["duration_s"], abs=want.get("tolerance_s", 2 * (slack([wanted]) > 0))
+        )
 
 
 def first_id(wanted: dict[str, Any]) -> int:

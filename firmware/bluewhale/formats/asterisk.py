@@ -266,8 +266,8 @@ FORMAT = Format(
         key=("correlation_id",),
         identity=("extra.uniqueid", "extra.sequence"),
         links=(  # a transfer the phone made itself leaves two linkedids
-            Link(("extra.channel",), ("extra.channel",)),
-            Link(("extra.dstchannel",), ("extra.channel",)),
+            Link(("extra.channel",), ("extra.channel",), when="overlap", slack_s=1),
+            Link(("extra.dstchannel",), ("extra.channel",), when="overlap", slack_s=1),
         ),
         circuit=("extra.channel", "extra.dstchannel"),
         seconds="span",

@@ -6,6 +6,8 @@ Pure, over a closed set of records: whoever has more of them calls again with al
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from bluewhale.formats._layout import Join
 from bluewhale.ledger.correlate import group, wall
 from bluewhale.ledger.correlate.pieces import Piece, joins_of, piece, value, zone_of
@@ -41,7 +43,12 @@ def call(pieces: list[Piece], join: Join, options: dict[str, Any]) -> dict[str, 
     """One call from all its records, in order."""
     joins, zone = joins_of(join), zone_of(options)
     reason = group.lacking(pieces, joins)
-    trunks = seizures(pieces, joins, reason is None)
+    if joins.inner and any(side.way == "out" for p in pieces for side in p.sides):
+        # legs towards a gateway: their called party is no station
+        pieces = [
+            p if p.sides else msgspec.structs.replace(p, near=None, far=None, payer=None) for p in pieces
+        ]
+    trunks = seizures(pieces, joins, reason is None, str(options.get("charge_policy", "segment")))
     facts = _facts(pieces, trunks)
     out = {name: found for name, found in facts.items() if found is not None}
     out["legs"] = [_leg(stay, zone) for stay in stays(pieces, joins)]
@@ -55,7 +62,7 @@ def call(pieces: list[Piece], join: Join, options: dict[str, Any]) -> dict[str, 
 
 def _facts(pieces: list[Piece], trunks: list[Seizure]) -> dict[str, Any]:
     """What the call as a whole is: from its first record, and what later ones alone know."""
-    first = min(pieces, key=lambda p: (p.start, p.answer, p.at))
+    first = min(pieces, key=group.order)
     origin = str(min((p.leg.origin for p in pieces if p.leg.origin), default=first.leg.origin))
     facts = {name: getattr(first.leg, name) for name in NAMES}
     if len(pieces) == 1:

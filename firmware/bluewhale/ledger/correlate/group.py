@@ -34,9 +34,9 @@ class Sets:
         self.up[high] = low
 
 
-def order(piece: Piece) -> tuple[int, int, int, int]:
-    """Pieces of a call in time; a tie goes by arrival."""
-    return piece.start, piece.answer, piece.end, piece.at
+def order(piece: Piece) -> tuple[int, int, int, tuple[str | int, ...]]:
+    """Pieces of a call in time."""
+    return piece.start, *piece.rank, piece.tie
 
 
 def without_repeats(pieces: Iterable[Piece], join: Joins) -> tuple[list[Piece], list[Piece]]:
@@ -81,7 +81,7 @@ def arrival(piece: Piece) -> int:
     return piece.at
 
 
-def arrival_of(pieces: list[Piece]) -> tuple[int, int, int, int]:
+def arrival_of(pieces: list[Piece]) -> tuple[int, int, int, tuple[str | int, ...]]:
     return min(order(piece) for piece in pieces)
 
 

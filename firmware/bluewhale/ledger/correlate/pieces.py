@@ -45,7 +45,8 @@ class Piece(msgspec.Struct, eq=False):
     sides: tuple[Side, ...]
     bridge: bool
     exact: bool  # its times are to the second
-    text: str  # its wall time
+    rank: tuple[int, int]  # orders records of one start
+    tie: tuple[str | int, ...]
 
 
 def value(leg: Leg, field: str) -> str | None:
@@ -81,7 +82,7 @@ def piece(leg: Leg, at: int, join: Joins, options: dict[str, Any], received_us: 
     zone = zone_of(options)
     talk = timing.talk_s(leg)
     received_us = SOME_DAY_US if received_us is None else received_us
-    started, answered, ended, _, text, _ = timing.times(leg, zone, zone, received_us, talk)
+    started, answered, ended, _, _, _ = timing.times(leg, zone, zone, received_us, talk)
     start = started // SECOND_US
     extra = leg.extra or {}
     answer = answered // SECOND_US if answered is not None else start + (leg.ring_s or 0)
@@ -97,8 +98,16 @@ def piece(leg: Leg, at: int, join: Joins, options: dict[str, Any], received_us: 
     stated = leg.answered_local or leg.started_local or leg.ended_local or leg.started_utc or ""
     return Piece(
         leg, at, start, answer, max(end, answer), talk, held, was, near, far, payer,
-        _sides(leg, extra, join), bridge, len(stated) > 16, text,
+        _sides(leg, extra, join), bridge, len(stated) > 16, (0, 0) if join.order == "arrival" else (answer, end), _tie(leg, at, join),
     )  # fmt: skip
+
+
+def _tie(leg: Leg, at: int, join: Joins) -> tuple[str | int, ...]:
+    """What a record says, where records have keys; the order of the line where all there is is a circuit."""
+    if not join.key or join.order == "arrival":
+        return (at,)
+    said = (leg.trunk_in, leg.trunk, leg.caller, leg.called, leg.correlation_id)
+    return (*(text or "" for text in said), *(value(leg, field) or "" for field in join.identity), at)
 
 
 def zone_of(options: dict[str, Any]) -> str:

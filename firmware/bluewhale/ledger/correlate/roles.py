@@ -9,6 +9,7 @@ import re
 import msgspec
 
 from bluewhale.formats._join import Joins
+from bluewhale.ledger.correlate.group import order
 from bluewhale.ledger.correlate.pieces import Piece, value
 
 PARK, PICK_UP, MOBILE, FORWARD = {"3", "26"}, {"16"}, {"24"}, {"5"}
@@ -47,7 +48,7 @@ def _in_conference(pieces: list[Piece], join: Joins) -> list[Stay]:
         (m[1] for p in pieces if (m := _CONTROLLER.search(value(p.leg, "extra.comment") or ""))), None
     )
     controller = named or next((p.near or p.far for p in pieces if not p.bridge and (p.near or p.far)), None)
-    first = min(pieces, key=lambda piece: (piece.start, piece.at))
+    first = min(pieces, key=order)
     controller = first.near or controller
     present: dict[str, list[Piece]] = {}
     for piece in pieces:

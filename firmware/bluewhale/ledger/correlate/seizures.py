@@ -11,6 +11,7 @@ from bluewhale.ledger.correlate.group import arrival, order, until
 from bluewhale.ledger.correlate.pieces import Piece, Side, value
 
 Payer = tuple[str, str] | None
+POLICIES = ("originator", "last", "answering")  # beside segment: who pays all
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -36,7 +37,7 @@ class Unbalanced(AssertionError):
     """Shares that do not add up to their seizure: a fault of this program."""
 
 
-def seizures(pieces: list[Piece], join: Joins, whole: bool) -> list[Seizure]:
+def seizures(pieces: list[Piece], join: Joins, whole: bool, policy: str = "segment") -> list[Seizure]:
     """The call's trunks in the order they were taken. `whole`: no record is lacking."""
     circuits: dict[str, list[tuple[Piece, Side]]] = {}
     for piece in pieces:
@@ -44,7 +45,7 @@ def seizures(pieces: list[Piece], join: Joins, whole: bool) -> list[Seizure]:
             circuits.setdefault(side.circuit, []).append((piece, side))
     found = []
     for held in circuits.values():
-        held.sort(key=lambda pair: (arrival if join.order == "arrival" else order)(pair[0]))  # type: ignore[no-any-return]
+        held.sort(key=lambda pair: (arrival if join.order == "arrival" else order)(pair[0]))
         own = [piece for piece, _ in held]
         side = held[0][1]
         if join.seconds == "span":
@@ -52,9 +53,19 @@ def seizures(pieces: list[Piece], join: Joins, whole: bool) -> list[Seizure]:
         else:
             found.append(_sum(side, own))
     for seizure in found:
+        seizure.shares = _by_policy(seizure.shares, policy)
         if seizure.seconds is not None and sum(s.to_s - s.from_s for s in seizure.shares) != seizure.seconds:
             raise Unbalanced(f"{seizure.side.circuit}: {seizure.shares} are not {seizure.seconds} s")
     return sorted(found, key=lambda s: (s.pieces[0].start, s.side.way, s.side.circuit))
+
+
+def _by_policy(shares: list[Share], policy: str) -> list[Share]:
+    """The same seconds by another rule than `segment`: all to the first, the last or the first station to talk."""
+    if policy not in POLICIES or len(shares) < 2:
+        return shares
+    stations = [share for share in shares if share.payer and share.payer[0] == "extension"]
+    chosen = {"originator": shares[0], "last": shares[-1], "answering": (stations or shares)[0]}[policy]
+    return [Share(chosen.payer, shares[0].from_s, shares[-1].to_s)]
 
 
 def _span(side: Side, own: list[Piece], pieces: list[Piece], join: Joins, whole: bool) -> Seizure:
@@ -68,6 +79,10 @@ def _span(side: Side, own: list[Piece], pieces: list[Piece], join: Joins, whole:
     start, end = min(piece.answer for piece in talked), max(piece.end for piece in talked)
     if len(talked) == 1 and talked[0].talk is not None:
         end = start + talked[0].talk  # what the PBX measured, not a difference of rounded times
+    if join.inner and side.way == "out":  # the trunk is the leg to the gateway, not the caller's
+        gateway = [p for p in pieces if p.answered and not p.sides]
+        if gateway:
+            start, end = min(p.answer for p in gateway), max(p.end for p in gateway)
     last = max(own, key=lambda piece: piece.end)
     open_ended = not whole and bool(last.leg.continues)
     if open_ended:  # the holder was still consulting: the trunk was held as long
@@ -75,7 +90,7 @@ def _span(side: Side, own: list[Piece], pieces: list[Piece], join: Joins, whole:
             p.end for p in pieces if p.start >= last.end and not p.sides and p.near in (last.near, last.far)
         ]
         end = max([end, *rest])
-    events = [(p.answer, p.payer) for p in talked if p.payer]
+    events: list[tuple[int, Payer]] = [(p.answer, p.payer) for p in talked if p.payer]
     if join.inner:
         events += [(p.answer, p.payer) for p in pieces if p.payer and p.answered and not p.sides]
     events += _departures(own, pieces)
