@@ -36,7 +36,7 @@ class Sets:
 
 def order(piece: Piece) -> tuple[int, int, int, tuple[str | int, ...]]:
     """Pieces of a call in time."""
-    return piece.start, *piece.rank, piece.tie
+    return *piece.rank, piece.tie
 
 
 def without_repeats(pieces: Iterable[Piece], join: Joins) -> tuple[list[Piece], list[Piece]]:

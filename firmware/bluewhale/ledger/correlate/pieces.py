@@ -45,7 +45,7 @@ class Piece(msgspec.Struct, eq=False):
     sides: tuple[Side, ...]
     bridge: bool
     exact: bool  # its times are to the second
-    rank: tuple[int, int]  # orders records of one start
+    rank: tuple[int, int, int]  # orders the records of a call
     tie: tuple[str | int, ...]
 
 
@@ -98,8 +98,17 @@ def piece(leg: Leg, at: int, join: Joins, options: dict[str, Any], received_us: 
     stated = leg.answered_local or leg.started_local or leg.ended_local or leg.started_utc or ""
     return Piece(
         leg, at, start, answer, max(end, answer), talk, held, was, near, far, payer,
-        _sides(leg, extra, join), bridge, len(stated) > 16, (0, 0) if join.order == "arrival" else (answer, end), _tie(leg, at, join),
+        _sides(leg, extra, join), bridge, len(stated) > 16, _rank(leg, start, answer, end, join), _tie(leg, at, join),
     )  # fmt: skip
+
+
+def _rank(leg: Leg, start: int, answer: int, end: int, join: Joins) -> tuple[int, int, int]:
+    """The order in time. A start reckoned from the minute of the end is a minute off: the ends are in order."""
+    if join.order == "arrival":
+        return start, 0, 0
+    if leg.ended_local and len(leg.ended_local) == 16 and not leg.started_local and leg.talk_s is not None:
+        return end, start, answer
+    return start, answer, end
 
 
 def _tie(leg: Leg, at: int, join: Joins) -> tuple[str | int, ...]:

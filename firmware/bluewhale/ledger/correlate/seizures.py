@@ -138,6 +138,11 @@ def _cut(events: list[tuple[int, Payer]], start: int, end: int) -> list[Share]:
     return shares
 
 
+def _overlaps(piece: Piece) -> bool:
+    """Transferred segments are contiguous, conference segments overlap; a minute's clock shows neither."""
+    return piece.exact or piece.leg.condition_code == "C"
+
+
 def _sum(side: Side, own: list[Piece]) -> Seizure:
     """The records' own seconds, one after the other; where they overlap by more than a minute, once."""
     pays: list[tuple[Payer, int]] = []
@@ -152,7 +157,13 @@ def _sum(side: Side, own: list[Piece]) -> Seizure:
                        else following.start) - piece.start if following else 0  # fmt: skip
         else:
             seconds = piece.talk + piece.held_s if piece.answered else 0
-            if reach is not None and piece.talk and piece.leg.ended_local and piece.start < reach - 60:
+            if (
+                _overlaps(piece)
+                and reach is not None
+                and piece.talk
+                and piece.leg.ended_local
+                and piece.start < reach - 60
+            ):
                 seconds = max(0, until(piece) - reach)
         known = True
         reach = max(reach or 0, until(piece))
