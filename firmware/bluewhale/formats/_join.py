@@ -2,7 +2,7 @@
 
     JOIN = Joins(key=("correlation_id",), circuit=("extra.channel", "extra.dstchannel"), seconds="span")
 
-A field is the name of a Leg's field, or `extra.NAME`.
+A field is the name of a Leg's field, or `extra.NAME`; `a|b` is b where there is no a.
 """
 
 import msgspec

@@ -51,6 +51,8 @@ class Piece(msgspec.Struct, eq=False):
 
 def value(leg: Leg, field: str) -> str | None:
     """A field by its name in a join; text."""
+    if "|" in field:
+        return next((found for part in field.split("|") if (found := value(leg, part))), None)
     if field.endswith(("/cluster", "/conference")):
         return _part(leg, *field.split("/"))
     if field.startswith("extra."):
