@@ -104,6 +104,15 @@ def test_a_call_number_that_comes_again_is_another_call() -> None:
     assert len(made(family, legs + later, options)) == 2
 
 
+def test_the_same_trunk_a_minute_later_is_another_call() -> None:
+    """Families that print nothing but the trunk: without a mark of a transfer nothing is tied."""
+    raw = (SCENARIOS[0].parent.parent / "corpus/nec-sl-sv8100/every-class/capture.raw").read_bytes()
+    decoder = Decoder(FORMATS["nec-sl-sv8100"], {}, journal="s")
+    legs = [item for item in [*decoder.feed(raw, 0, 0), *decoder.close(0)] if isinstance(item, Leg)]
+    first = [call for call in made("nec-sl-sv8100", legs, {}) if call.get("trunk") == "002"]
+    assert [call["called"] for call in first] == ["2142623801", "2142623802"]
+
+
 def test_a_circuit_taken_again_closes_what_was_open() -> None:
     family, options, legs = legs_of(next(p for p in SCENARIOS if p.stem == "norstar-bcm-sl1-transfer-out"))
     again = msgspec.structs.replace(legs[0], started_local="2006-04-04T15:30")

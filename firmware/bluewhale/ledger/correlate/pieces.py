@@ -73,9 +73,11 @@ def _part(leg: Leg, field: str, part: str) -> str | None:
 
 
 def joins_of(join: Join) -> Joins:
-    """A family's join in full; a plain one has a key at most."""
+    """A family's join in full. A plain one has a key, or with a chain names a circuit: that alone ties nothing."""
     if isinstance(join, Joins):
         return join
+    if join.chain:
+        return Joins(relay=join.key, slack_s=join.window_s, window_s=24 * 3600, done=join.done)
     return Joins(key=join.key, window_s=join.window_s, done=join.done)
 
 
