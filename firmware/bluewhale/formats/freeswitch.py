@@ -169,7 +169,10 @@ def _template(names: tuple[str, ...]) -> Delimited:
         msgspec.structs.replace(COLUMNS.get(name, text(f"extra.{name}", 0)), at=at)
         for at, name in enumerate(names)
     )
-    return Delimited(columns, quote='"', least=len(names), most=len(names), name="example template")
+    count = len(names)
+    return Delimited(
+        columns, quote='"', least=count, most=count, shape=r"(?![{<]|cdr=)", name="example template"
+    )
 
 
 def choose(options: dict[str, Any]) -> tuple[Layout, ...]:
