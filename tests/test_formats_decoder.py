@@ -200,7 +200,7 @@ def test_blank_lines_and_headers_are_counted() -> None:
         ("panasonic", {"date_order": "mm/mm/yy"}, "date_order"),
         ("panasonic", {"format": "Z"}, "format"),
         ("panasonic", {"time_is": "noon"}, "time_is"),
-        ("avaya-cm", {"format": "59-character"}, "format"),
+        ("avaya-cm", {"format": "61-character"}, "format"),
         ("avaya-cm", {"format": "customized"}, "layout"),
         ("avaya-cm", {"layout": [["date", "six"]]}, "layout"),
         ("avaya-cm", {"layout": [["date", 6]]}, "duration"),
