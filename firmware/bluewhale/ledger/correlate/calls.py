@@ -13,10 +13,14 @@ from bluewhale.ledger.correlate import group, wall
 from bluewhale.ledger.correlate.pieces import Piece, joins_of, piece, value, zone_of
 from bluewhale.ledger.correlate.roles import Stay, stays
 from bluewhale.ledger.correlate.seizures import Seizure, seizures
-from bluewhale.ledger.correlate.single import NAMES
 from bluewhale.model import Leg
 
 SECOND_US = 1_000_000
+NAMES = (
+    "format", "direction", "caller", "called", "extension", "trunk", "trunk_in", "auth_code", "account_code",
+    "answered", "started_local", "answered_local", "ended_local", "started_partial", "ended_partial", "started_utc",
+    "answered_utc", "ended_utc", "ring_s", "total_s", "condition_code", "cause", "correlation_id",
+)  # fmt: skip
 RULES = {
     "extension": "the station that has the call",
     "queue": "the queue answered and nobody else yet",
