@@ -11,6 +11,7 @@ from bluewhale.capture.urls import Connect, Folder, Listen, Replay, Serial, UrlE
 
 GOOD = {
     "serial:/dev/ttyS1": Serial(device="/dev/ttyS1"),
+    "serial:/dev/ttyS1?baud=auto&flow=rtscts": Serial(device="/dev/ttyS1", flow="rtscts", hunt=True),
     "serial:/dev/ttyS1?baud=9600&framing=7E1&flow=rtscts": Serial(
         device="/dev/ttyS1", baud=9600, bits=7, parity="E", stop=1, flow="rtscts"
     ),
@@ -38,7 +39,7 @@ BAD = {
     "serial:": "behind the colon",
     "serial:/dev/ttyS1?bauds=9600": "unknown parameter 'bauds'; serial: knows baud, framing, flow",
     "serial:/dev/ttyS1?baud=fast": "baud: 'fast'",
-    "serial:/dev/ttyS1?baud=auto": "give it as a number",
+    "serial:/dev/ttyS1?baud=auto&framing=7E1": "framing: baud=auto finds it out too",
     "serial:/dev/ttyS1?baud=١٢٠٠": "baud",
     "serial:/dev/ttyS1?framing=9N1": "framing: '9N1'",
     "serial:/dev/ttyS1?framing=8N": "framing: '8N'",

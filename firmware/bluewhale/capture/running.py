@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from bluewhale.capture.kept import Keeper
-from bluewhale.capture.tally import Progress, Source
+from bluewhale.capture.tally import Found, Progress, Source
 from bluewhale.journal.committer import MOST_PENDING
 from bluewhale.model import Kind, Origin
 
@@ -90,6 +90,7 @@ class Running:
         self.bytes = self.chunks = self.opens = self.losses = 0
         self.line_errors = self.refused = self.connections = 0
         self.last_us: int | None = None
+        self.found: Found | None = None  # of a serial line that was hunted for
         self.changed: Callable[[], None] | None = None  # called when `setting` was replaced in place
         self.each_second: Callable[[], None] | None = None
         self._untold: dict[str, int] = {}

@@ -12,9 +12,11 @@ from urllib.parse import quote
 
 import serial
 
+from bluewhale.capture.hunt import Verdict
 from bluewhale.capture.kept import SERIAL
 from bluewhale.capture.running import Running, State, readable
 from bluewhale.capture.spill import Spill
+from bluewhale.capture.tuning import Tuning
 from bluewhale.capture.urls import Serial
 
 log = logging.getLogger("bluewhale")
@@ -46,7 +48,7 @@ class Line:
     """Owns an open line and its source. `base`: how many bytes of the source came before."""
 
     def __init__(
-        self, feed: Running, descriptor: int, key: str, source: str, spill: Spill, base: int
+        self, feed: Running, spec: Serial, descriptor: int, key: str, source: str, spill: Spill, base: int
     ) -> None:
         self.feed = feed
         self.descriptor = descriptor
@@ -55,24 +57,52 @@ class Line:
         self._spill = spill
         self._base = base
         self._errors = line_errors(descriptor)
+        self._tuning = Tuning(feed, descriptor, spec.device) if spec.hunt else None
+        self._heard_errors = self._errors
         feed.connections = 1
         feed.each_second = self._count_errors
 
     async def read(self) -> str:
         """Until the line is gone. Returns why."""
-        while True:
-            await readable(self.descriptor)
-            await self.feed.room()  # last: others may have filled it while we waited for bytes
-            try:
-                data = self._spill.read(self.descriptor, self.source, self._base)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                return error.strerror or str(error)
-            if not data:
-                return "the line hung up"
-            self._base += len(data)
+        tuning = self._tuning
+        try:
+            if tuning is not None:
+                tuning.begin(self.source)
+            while True:
+                if tuning is None:
+                    await readable(self.descriptor)
+                elif not await tuning.readable():
+                    await self._tune(tuning, tuning.hunt.quiet())
+                    continue
+                if (data := await self._take()) == b"":
+                    return "the line hung up"
+                if tuning is not None and data:
+                    before, self._heard_errors = self._heard_errors, line_errors(self.descriptor)
+                    await self._tune(tuning, tuning.heard(data, before, self._heard_errors))
+        except OSError as error:
+            return error.strerror or str(error)
+
+    async def _take(self) -> bytes | None:
+        """One read, kept; None: nothing is there, b"": the line hung up. Raises OSError."""
+        await self.feed.room()  # last: others may have filled it while we waited for bytes
+        try:
+            data = self._spill.read(self.descriptor, self.source, self._base)
+        except BlockingIOError:
+            return None
+        self._base += len(data)
+        if data:
             await self.feed.commit(self.source, data)
+        return data
+
+    async def _tune(self, tuning: Tuning, verdict: Verdict | None) -> None:
+        """What was received at the old setting is kept before the new one is told. Raises OSError."""
+        if verdict is None:
+            return
+        for _ in range(DRAIN_READS):
+            if not await self._take():
+                break
+        tuning.carry_out(self.source, verdict)
+        self._heard_errors = line_errors(self.descriptor)
 
     def end(self, event: str, detail: str) -> None:
         """Journals what has arrived, then that the source ended; closes."""
@@ -127,7 +157,7 @@ def _take_over(feed: Running, spec: Serial, spill: Spill) -> Line | None:
             base += len(left)
         if key == _key(source, spec) and line is None:
             feed.goes_on(source)
-            line = Line(feed, descriptor, key, source, spill, base)
+            line = Line(feed, spec, descriptor, key, source, spill, base)
             continue
         feed.ended("lost", source, "capture was restarted")
         if key:
@@ -149,7 +179,7 @@ def _opened(feed: Running, spec: Serial, spill: Spill) -> Line | None:
     source = feed.opened(spec.device, settings_in_force(descriptor))
     key = _key(source, spec)
     feed.shared.keeper.store(SERIAL, key, descriptor)
-    return Line(feed, descriptor, key, source, spill, 0)
+    return Line(feed, spec, descriptor, key, source, spill, 0)
 
 
 def open_line(spec: Serial) -> int:

@@ -38,15 +38,26 @@ class Source(msgspec.Struct, omit_defaults=True):
         return self.offset + self.size
 
 
+class Found(msgspec.Struct, frozen=True):
+    """The settings that were found on a serial line set to `baud=auto`."""
+
+    device: str
+    baud: int
+    framing: str
+    sure: bool = False
+
+
 class Tally(msgspec.Struct):
     """`position`: how far the stream was read. `numbers`: the highest connection number of each feed. `open`, `files`:
-    sources by name, those that are open and files that were read and closed. `played`: feed -> replay URL at its end."""
+    sources by name, those that are open and files that were read and closed. `played`: feed -> replay URL at its end.
+    `found`: feed -> what its line is set to, while it does not hunt."""
 
     position: int = 0
     numbers: dict[str, int] = {}
     open: dict[str, Source] = {}
     files: dict[str, Source] = {}
     played: dict[str, str] = {}
+    found: dict[str, Found] = {}
 
 
 class _Link(msgspec.Struct):
@@ -57,6 +68,11 @@ class _Link(msgspec.Struct):
     offset: int = 0
     declared: dict[str, Any] | None = None
     played: str | None = None
+    hunting: bool | None = None
+    device: str = ""
+    baud: int = 0
+    framing: str = ""
+    sure: bool = False
 
 
 _link = msgspec.json.Decoder(_Link)
@@ -89,6 +105,10 @@ def _fold_link(tally: Tally, record: Record) -> None:
             folder=link.folder, file=link.file, inode=link.inode, offset=link.offset, declared=link.declared
         )
         _begin(tally, record.source, source)
+    elif link.event == "settings" and link.hunting is not None:
+        tally.found.pop(feed_of(record.source), None)
+        if not link.hunting:
+            tally.found[feed_of(record.source)] = Found(link.device, link.baud, link.framing, link.sure)
     elif link.event in ("closed", "lost"):
         ended = tally.open.pop(record.source, None)
         if ended is not None and ended.inode:

@@ -18,15 +18,20 @@ class UrlError(Exception):
 
 
 class Serial(msgspec.Struct, frozen=True, kw_only=True):
+    """`hunt`: speed and framing are to be found out; `baud` and the rest are only what the line is opened with."""
+
     device: str
     baud: int = 9600
     bits: int = 8
     parity: str = "N"  # N none, E even, O odd, M mark, S space
     stop: float = 1
     flow: str = "none"
+    hunt: bool = False
 
     @property
     def text(self) -> str:
+        if self.hunt:
+            return f"auto flow {self.flow}"
         return f"{self.baud} {self.bits}{self.parity}{self.stop:g} flow {self.flow}"
 
 
@@ -98,7 +103,9 @@ def _serial(place: str, values: Values) -> Spec:
         raise UrlError(f"flow: {flow!r} is none of {', '.join(FLOWS)}")
     baud = values.get("baud", "9600")
     if baud == "auto":
-        raise UrlError("baud: the speed cannot be found out yet; give it as a number")
+        if "framing" in values:
+            raise UrlError("framing: baud=auto finds it out too; leave it out")
+        return Serial(device=place, flow=flow, hunt=True)
     return Serial(
         device=place,
         baud=_number("baud", baud, 50, 4_000_000),
