@@ -4,10 +4,12 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,10 +29,11 @@ class Box:
 
     def __init__(self, directory: Path, more: str = "") -> None:
         self.data = directory / "data"
+        self.sockets = Path(tempfile.mkdtemp(prefix="bw-"))  # short: a socket's path has 107 bytes at most
         self.feed_port, self.snmp_port = free_port(), free_port(socket.SOCK_DGRAM)
         self.file = directory / "bluewhale.toml"
         self.file.write_text(
-            f'data = "{self.data}"\nsample = "tcp-listen:127.0.0.1:{self.feed_port}"\n'
+            f'data = "{self.data}"\nrun = "{self.sockets}"\nsample = "tcp-listen:127.0.0.1:{self.feed_port}"\n'
             f'[web]\nlisten = "127.0.0.1:0"\n[snmp]\nlisten = "127.0.0.1:{self.snmp_port}"\n{more}'
         )
         self.output = directory / "output.txt"
@@ -67,7 +70,7 @@ class Box:
         return int(self.status(role)["pid"])
 
     def status(self, role: str) -> dict[str, Any]:
-        status: dict[str, Any] = json.loads((self.data / "run" / f"{role}.json").read_bytes())
+        status: dict[str, Any] = json.loads((self.sockets / f"{role}.json").read_bytes())
         return status
 
     def kill(self, role: str) -> None:
@@ -122,3 +125,4 @@ def running(directory: Path, more: str = "") -> Iterator[Box]:
             except subprocess.TimeoutExpired:
                 box.process.kill()
                 box.process.wait()
+        shutil.rmtree(box.sockets)

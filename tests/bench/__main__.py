@@ -97,7 +97,7 @@ def whole_box(directory: Path, data: list[bytes], base: float, latency_lines: in
     sealing = (time.process_time() - started) / len(data) * 1e6
     sealed = size(box.data / "calls") / len(data)
     journal = compressed(box.data / "journal" / "feed")
-    shutil.rmtree(box.data)
+    shutil.rmtree(box.sockets)
     return [
         (
             "capture role, wire to journal",

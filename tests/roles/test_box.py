@@ -163,3 +163,16 @@ def test_an_address_in_use_says_what_to_do(tmp_path: Path) -> None:
         )  # fmt: skip
     assert done.returncode == 3
     assert "--listen" in done.stderr
+
+
+def test_a_path_too_long_for_sockets_says_what_to_do(tmp_path: Path) -> None:
+    data = tmp_path / ("long" * 30)
+    done = subprocess.run(
+        [sys.executable, "-m", "bluewhale", "run", "--data", str(data)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 2
+    assert "`run`" in done.stderr
+    assert not data.exists()

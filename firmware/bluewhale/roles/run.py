@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from bluewhale import first_start
-from bluewhale.cli_common import BROKEN, OK, complain
+from bluewhale.cli_common import BROKEN, OK, USAGE, complain
 from bluewhale.config import Config
 
 WATCHDOG_S = 30.0
@@ -28,6 +28,7 @@ STOP_S = 4.5
 BACK_OFF_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 STEADY_S = 60.0  # after that long a failure counts as the first again
 PR_SET_PDEATHSIG = 1
+MOST_SOCKET_PATH = 107  # bytes of a UNIX socket's path, by the kernel
 MOST_KEPT = 4096  # descriptors a role may leave with us
 
 log = logging.getLogger("bluewhale")
@@ -138,6 +139,11 @@ class Child:
 
 def main(config: Config, config_file: str | None) -> int:
     """Runs the box until SIGTERM or Ctrl-C. Returns an exit status."""
+    longest = len(os.fsencode((config.run_dir / "notify-capture.sock").absolute()))
+    if longest > MOST_SOCKET_PATH:
+        why = f"this path is too long for sockets, by {longest - MOST_SOCKET_PATH} bytes: name a shorter one as `run`"
+        complain(str(config.run_dir), f"{why} in bluewhale.toml")
+        return USAGE
     config.run_dir.mkdir(parents=True, exist_ok=True)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65536), most))
