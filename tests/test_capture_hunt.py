@@ -134,6 +134,27 @@ def test_a_silent_line_is_left_alone() -> None:
     assert hunt.tune == Tune(9600, PLAIN)
 
 
+def test_two_short_lines_are_not_enough() -> None:
+    hunt = Hunt()
+    assert hunt.heard(b"01234567\r\nabcdefgh\r\n", Errors()) is None
+    assert hunt.quiet() is None, "and it waits for more"
+
+
+def test_a_line_that_falls_silent_amid_noise_is_wrong() -> None:
+    hunt = Hunt()
+    assert hunt.heard(b"0123456789 abcdefgh\r\n0123456789\xf8a\x07", Errors()) is None
+    verdict = hunt.quiet()
+    assert verdict is not None and verdict.tune == Tune(SPEEDS[1], PLAIN)
+
+
+def test_frames_of_11_bits_are_tried_where_it_looked_best() -> None:
+    hunt = Hunt()
+    for speed in SPEEDS:
+        assert hunt.tune == Tune(speed, PLAIN)
+        assert hunt.heard(b"\x00\xff" * 20 if speed != 2400 else b"abc\x00\xff" * 10, Errors()) is not None
+    assert hunt.tune == Tune(2400, "8E1")
+
+
 def test_found_it_stays_until_a_long_run_of_noise() -> None:
     hunt = Hunt(Tune(4800, "7E1"))
     dice = random.Random(5)
