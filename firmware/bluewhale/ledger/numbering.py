@@ -78,11 +78,11 @@ def _chinese(site: Site, readings: list[str], incoming: bool) -> str | None:
 
 def _abroad(keys: str, country: str, area: str, local_digits: int) -> str | None:
     """By the library's metadata, for every country that has no module of its own."""
-    from bluewhale.ledger import e164
-
     region = _region(country)
     if not keys or (region is None and not keys.startswith("+")):
         return None
+    from bluewhale.ledger import e164
+
     found = e164.valid(keys, region)
     if found or keys.startswith("+") or region is None:
         return found

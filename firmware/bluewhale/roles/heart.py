@@ -55,6 +55,10 @@ class Heart:
     def ready(self) -> None:
         self.notify("READY=1")
 
+    def due(self) -> bool:
+        """Whether a beat would do something now: a status is worth making."""
+        return time.monotonic() - self._written >= 1.0
+
     def beat(self, status: dict[str, Any]) -> bool:
         """Call from the main loop as often as it turns: at most once a second it feeds the watchdog and
         publishes `status` (with role, pid, time_us, started_us). True if it did."""

@@ -95,7 +95,8 @@ class Ledger:
         while not self.heart.stop.is_set():
             if not self._catch_up():
                 self._wait()
-            self.heart.beat(self.status())
+            if self.heart.due():
+                self.heart.beat(self.status())
         self.store.flush()
         self.heart.publish(self.status())
 
@@ -114,7 +115,8 @@ class Ledger:
             self.state = state
             self._commit(step)
             worked = True
-            self.heart.beat(self.status())
+            if self.heart.due():
+                self.heart.beat(self.status())
             if self.heart.stop.is_set():
                 break
         gc.enable()
