@@ -205,10 +205,11 @@ def test_calls_of_a_capture_carry_legs_and_charges() -> None:
     assert done.rows
     for call in done.rows:
         assert call["state"] == "closed"
-        assert len(call["legs"]) == 1
         for seizure in call["external_legs"]:
             paid = sum(c["charged_s"] for c in call["charges"] if c["external_leg"] == seizure["id"])
             assert paid == seizure["seizure_s"]
+    transferred = next(call for call in done.rows if any(leg["role"] == "voicemail" for leg in call["legs"]))
+    assert [leg["role"] for leg in transferred["legs"]] == ["answered", "voicemail"]
     incoming = next(call for call in done.rows if call["direction"] == "incoming" and call["charges"])
     assert incoming["external_legs"][0]["direction"] == "in"
     assert incoming["charges"][0]["kind"] == "incoming"

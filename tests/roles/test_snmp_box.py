@@ -46,7 +46,7 @@ def prepare(box: Box, config: Config, receiver: Receiver) -> None:
 
 def test_a_pbx_comes_and_goes_on_a_real_box(tmp_path: Path) -> None:
     with running(tmp_path) as box:
-        config = Config(data=str(box.data))
+        config = Config(data=str(box.data), run=str(box.sockets))
         receiver = Receiver(tmp_path / "receiver", keys.engine(config).id)
         receiver.start()
         try:

@@ -107,7 +107,7 @@ class Ledger:
 
     def _catch_up(self) -> bool:
         """Folds all that is durable. False if there was nothing."""
-        if not self._backlog() and not self.state.wanted:
+        if not self._backlog():
             return False
         worked = False
         gc.disable()  # what a batch makes holds no cycles; walking it costs a quarter of the time
@@ -153,9 +153,10 @@ class Ledger:
             write_atomic(file, msgspec.json.encode(body | {"watermark": self.state.watermark}))
 
     def _backlog(self) -> int:
-        """Bytes of the journal that are durable and not read."""
+        """Bytes of the journal that are durable and not read, or to be read again."""
         mark = self.state.watermark
-        return sum(max(0, self.ends.of(stream) - mark.get(stream, 0)) for stream in ("feed", "owner"))
+        unread = sum(max(0, self.ends.of(stream) - mark.get(stream, 0)) for stream in ("feed", "owner"))
+        return unread + sum(end - start for start, end in self.state.wanted.values())
 
     def status(self) -> dict[str, Any]:
         """RUN/ledger.json; counts are since the journal began."""
